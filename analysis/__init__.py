@@ -1,0 +1,1 @@
+"""Spans in, findings out. Everything outside `sources` and `report` does no I/O."""

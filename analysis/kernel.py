@@ -1,0 +1,60 @@
+"""Compiled kernels that need no compiler for small inputs.
+
+Loading numba costs more than walking a thousand spans in plain Python, and `tracegap analyze` must answer a
+small question at once. A function decorated with `kernel` therefore has two forms made from one source: the
+Python function itself, and the function that numba compiles (cached on disk) when there is enough work to pay for it.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
+
+__all__ = ["COMPILE_FROM", "Kernel", "kernel"]
+
+COMPILE_FROM = 20_000
+"""Number of items from which the compiled form is worth loading numba for (about 0.8 s)."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Kernel(Generic[P, R]):
+    """A function over NumPy arrays and scalars, called as `k.for_size(n)(...)`.
+
+    Kernels may call other kernels of their module by plain name: `helper(x)` works in both forms.
+    """
+
+    def __init__(self, function: Callable[P, R]) -> None:
+        self.python = function
+        update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.python(*args, **kwargs)
+
+    def for_size(self, items: int) -> Callable[P, R]:
+        """The form to use for this many items; both give the same values."""
+        return self.compiled if items >= COMPILE_FROM else self.python
+
+    @cached_property
+    def compiled(self) -> Callable[P, R]:
+        """The machine-code form: compiled at the first call for its argument types, then read from numba's cache."""
+        import numba
+
+        # Numba resolves globals when it compiles and knows no Kernel objects: give it their compiled forms.
+        names: dict[str, Any] = dict(self.python.__globals__)
+        for used in self.python.__code__.co_names:
+            if isinstance(names.get(used), Kernel):
+                names[used] = names[used].compiled
+        function = types.FunctionType(self.python.__code__, names, self.python.__name__, self.python.__defaults__)
+        function.__qualname__ = self.python.__qualname__
+        function.__module__ = self.python.__module__
+        compiled: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
+        return compiled
+
+
+def kernel(function: Callable[P, R]) -> Kernel[P, R]:
+    """Mark a function as a kernel. It must be within numba's nopython subset and free of side effects beyond its arrays."""
+    return Kernel(function)

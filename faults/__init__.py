@@ -1,0 +1,1 @@
+"""Fault plans, the Toxiproxy control side, the ledger and the embedded Toxiproxy server."""

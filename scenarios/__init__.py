@@ -1,0 +1,1 @@
+"""Locust traffic: user journeys, load shapes, and the tracing of the generator itself."""

@@ -1,0 +1,1 @@
+"""The traced system under test: gateway, inventory, payment, fulfillment, email, bank."""
