@@ -56,5 +56,5 @@ class Kernel(Generic[P, R]):
 
 
 def kernel(function: Callable[P, R]) -> Kernel[P, R]:
-    """Mark a function as a kernel. It must be within numba's nopython subset and free of side effects beyond its arrays."""
+    """Mark a function as a kernel: within numba's nopython subset, without side effects beyond its arrays."""
     return Kernel(function)

@@ -35,8 +35,8 @@ FAILURES = (
     "none", "refused", "reset", "timeout", "truncated", "late", "lost_response", "server_error",
     "lost_message", "consumer_error", "duplicate", "client_error",
 )  # fmt: skip
-"""How a hop crossing failed; the index is the code in HOPS.failure. `retry` is not a failure of its own: see HOPS.attempt.
-`client_error`: the caller marked the call as failed and nothing says how."""
+"""How a hop crossing failed; the index is the code in HOPS.failure. A retry is not a failure of its own: see
+HOPS.attempt. `client_error`: the caller marked the call as failed and nothing says how."""
 
 DEFECTS = (
     "orphan",
@@ -47,8 +47,8 @@ DEFECTS = (
     "negative_duration",
     "duplicate_id",
 )
-"""What can be wrong with a trace as data; the index is the code in DEFECTS.kind. `broken_context` here means "a SERVER or
-CONSUMER span that is a root": whether its operation usually has a caller is concluded later, over all traces."""
+"""What can be wrong with a trace as data; the index is the code in DEFECTS.kind. `broken_context` here means "a SERVER
+or CONSUMER span that is a root": whether its operation usually has a caller is concluded later, over all traces."""
 
 POSITIONS = ("leaf", "first", "between", "last", "only")
 """Where a stretch of own time sits: in a span without children, before its first child, between two, after the last."""
