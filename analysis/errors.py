@@ -1,0 +1,25 @@
+"""What the analysis refuses.
+
+AnalysisError
+└── UnreadableSource   a file, an answer or a stream that holds no spans we can read
+
+Defects inside readable data (a missing parent, a span that ends before it starts) are values in the result, never errors.
+"""
+
+from __future__ import annotations
+
+__all__ = ["AnalysisError", "UnreadableSource"]
+
+
+class AnalysisError(Exception):
+    """One clear line for the person who asked."""
+
+
+class UnreadableSource(AnalysisError):
+    """`location` (a path or URL) could not be read because of `reason`, at `position` where that is known."""
+
+    def __init__(self, location: str, reason: str, position: str | None = None) -> None:
+        self.location = location
+        self.reason = reason
+        self.position = position
+        super().__init__(f"{location}: {f'{position}: ' if position else ''}{reason}")
