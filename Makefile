@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PLAN ?= faults/plans/lost-seconds.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format matrix peers lock clean
+.PHONY: help demo test check format matrix peers peers-quick lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -39,6 +39,9 @@ matrix: $(VENV)/.test ## every toxic on every link, scored (about 40 minutes); w
 
 peers: ## build the originals that tests compare with (needs Go, Maven or node; skips what is missing)
 	$(MAKE) -C peers
+
+peers-quick:
+	$(MAKE) -C peers quick
 
 lock: ## resolve the requirements anew (needs uv)
 	uv pip compile pyproject.toml --extra stack --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
