@@ -17,7 +17,7 @@ from faults.plan_file import Source, one_line, read_source
 from faults.quantities import Milliseconds, Seconds, Share
 from faults.toxics import Choice, Cut, DropFirstConnections, Fault, Record, Toxic
 
-__all__ = ["Abort", "Expected", "Load", "Phase", "Plan", "Shop", "SteadyState", "load_plan"]
+__all__ = ["Abort", "Expected", "Load", "Misbehaviour", "Phase", "Plan", "Shop", "SteadyState", "load_plan"]
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name that is also safe as part of a file name and of a toxic's name."""
@@ -95,6 +95,30 @@ class Expected(Record):
         return self
 
 
+class Misbehaviour(Record):
+    """What one service does wrong by itself: the faults that no proxy can inject."""
+
+    rate: Share = 1.0
+    """Share of its work that goes wrong."""
+    burn_ms: Milliseconds = Field(default=0.0, alias="burn")
+    """Processor time burnt per piece of work."""
+    sleep_ms: Milliseconds = Field(default=0.0, alias="sleep")
+    """Time slept per piece of work."""
+    raises: bool = Field(default=False, alias="raise")
+    """Fails with an internal error."""
+    return_early: bool = False
+    """Answers well without having done the work."""
+    drop_message: bool = False
+    """Takes or sends no message where it should."""
+    lose_context: bool = False
+    """Ignores the trace that its caller is in."""
+
+    def told(self) -> dict[str, float | bool]:
+        """As the service reads it: only what differs from good behaviour; times in milliseconds."""
+        names = {"raises": "raise"}
+        return {names.get(key, key): value for key, value in self.model_dump(exclude_defaults=True).items()}
+
+
 class Phase(Record):
     """A named window of the run."""
 
@@ -108,13 +132,17 @@ class Phase(Record):
     """What is done to links, all at once; nothing by default."""
     load: Load | None = None
     """Another load for this phase."""
-    shop: dict[str, dict[str, bool | int | float | str]] = {}
-    """Misbehaviour inside services: service, then behaviour and its value, such as `payment: {sleep_ms: 200}`."""
+    shop: dict[str, Misbehaviour] = Field(default_factory=dict)
+    """Misbehaviour inside services, by name of the service, such as `payment: {sleep: 200ms}`."""
 
     @field_validator("faults", mode="before")
     @classmethod
     def _as_tuple(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
+
+    def misbehaviour(self) -> dict[str, dict[str, float | bool]]:
+        """What the services read from their misbehaviour file during this phase; empty when all behave."""
+        return {service: misbehaviour.told() for service, misbehaviour in self.shop.items()}
 
     @property
     def quiet(self) -> bool:

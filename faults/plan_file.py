@@ -1,7 +1,7 @@
 """A plan's YAML, read strictly: every value keeps the line and column it stands at.
 
-Less than YAML on purpose: one document, no tags, no merge keys, no duplicate keys, and only the words `true`, `false` and
-`null` are special (`on`, `no` and `1:30` stay text). Aliases are allowed; an alias that contains itself is not.
+Less than YAML on purpose: one document, no tags, no merge keys, no duplicate keys, and only the words `true`, `false`
+and `null` are special (`on`, `no` and `1:30` stay text). Aliases are allowed; an alias that contains itself is not.
 """
 
 from __future__ import annotations
@@ -148,13 +148,12 @@ class _Reader:
 
 
 def _child(node: yaml.Node | None, key: int | str) -> yaml.Node | None:
-    if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
-        return node.value[key] if key < len(node.value) else None
-    if isinstance(node, yaml.MappingNode):
-        for key_node, value_node in node.value:
-            if isinstance(key_node, yaml.ScalarNode) and key_node.value == key:
-                return value_node
-    return None
+    children: dict[int | str, yaml.Node] = {}
+    if isinstance(node, yaml.SequenceNode):
+        children.update(enumerate(node.value))
+    elif isinstance(node, yaml.MappingNode):
+        children.update((name.value, child) for name, child in node.value if isinstance(name, yaml.ScalarNode))
+    return children.get(key)
 
 
 def _place(mark: yaml.Mark) -> Place:

@@ -1,7 +1,7 @@
 """What a plan can do to a link: Toxiproxy's toxics, cutting the link, and dropping its first connections.
 
-Toxiproxy keeps its own words (`latency`, `jitter`, `stream`, `toxicity`); a plan writes every quantity with its unit and the
-models hold it in the unit of the field's name. `wire()` gives what goes over HTTP: whole numbers in Toxiproxy's units.
+Toxiproxy keeps its own words (`latency`, `jitter`, `stream`, `toxicity`); a plan writes every quantity with its unit and
+the models hold it in the unit of the field's name. `wire()` gives what goes over HTTP: whole numbers in Toxiproxy's units.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def _is_ramp(value: object) -> str:
     return "(ramp)" if isinstance(value, (dict, Ramp)) else "(value)"
 
 
-# Unions by shape, so that an error speaks of the form that was meant and not of all. The names of the branches are part of
-# an error's key path: the parentheses keep them apart from keys.
+# Unions by shape, so that an error speaks of the form that was meant and not of all. The names of the branches are part
+# of an error's key path: the parentheses keep them apart from keys.
 MillisecondsOrRamp = Annotated[
     Annotated[Milliseconds, Tag("(value)")] | Annotated[Ramp[Milliseconds], Tag("(ramp)")], Discriminator(_is_ramp)
 ]
