@@ -42,6 +42,7 @@ POSTGRES_SETTINGS = {
     "synchronous_commit": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
     "max_wal_size": "128MB",
     "shared_buffers": "16MB",
     "max_connections": "80",
@@ -118,7 +119,7 @@ def initdb(data: Path) -> Process:
         *("-U", POSTGRES_USER),
         *("--auth=trust", "--no-sync", "--no-instructions", "--locale=C", "--encoding=UTF8"),
     )
-    return Process("initdb", command, directory=home, user=user)
+    return Process("initdb", command, directory=home, user=user, ends=True)
 
 
 def postgres(data: Path, port: int) -> Process:

@@ -147,7 +147,7 @@ class Stack:
                     del starting[name]
                     ready.add(name)
                     on_ready(name)
-            self.supervisor.check(may_end=("initdb",))
+            self.supervisor.check()
             if time.monotonic() > deadline_s:
                 raise self._too_late(starting)
             time.sleep(ASK_EVERY_S)
@@ -166,10 +166,6 @@ class Stack:
         what = step.probe.what if step.probe is not None else f"{name} to end"
         log = log_tail(self.supervisor.log_of(name))
         return PartFailed(f"{name} did not come up: waited {self.options.ready_within_s:g} s for {what}{log}")
-
-    def check(self, *, may_end: Sequence[str] = ()) -> None:
-        """Raise PartFailed when a part has died."""
-        self.supervisor.check(may_end=("initdb", *may_end))
 
     def stop_services(self) -> None:
         """Let the services finish and send the spans that they still hold; then the collector has everything."""

@@ -34,6 +34,7 @@ class Process:
     user: str | None = None  # run as this user; only root may
     stop_signal: int = signal.SIGTERM
     kill_signal: int = signal.SIGKILL
+    ends: bool = False  # whether it is meant to end by itself, whatever its exit code
 
 
 class Supervisor:
@@ -50,7 +51,7 @@ class Supervisor:
         self._pids: dict[str, int] = {}
         self._exit_codes: dict[str, int] = {}
         self._refused: dict[str, str] = {}
-        self._told_to_stop: set[str] = set()
+        self._may_end: set[str] = set()  # meant to, or told to
         self._lost = False
         self._socket, theirs = socket.socketpair()
         with theirs, (logs / "guardian.log").open("ab") as log:
@@ -86,7 +87,9 @@ class Supervisor:
         with self._changed:
             self._exit_codes.pop(process.name, None)
             self._pids.pop(process.name, None)
-            self._told_to_stop.discard(process.name)
+            self._may_end.discard(process.name)
+            if process.ends:
+                self._may_end.add(process.name)
         self._order(
             do="start",
             name=process.name,
@@ -116,12 +119,12 @@ class Supervisor:
             self._changed.wait_for(lambda: self._lost or name in self._exit_codes, timeout_s)
             return self._exit_codes.get(name)
 
-    def check(self, *, may_end: Collection[str] = ()) -> None:
-        """Raise PartFailed when a part has died that nobody told to stop, naming it and its last words."""
+    def check(self) -> None:
+        """Raise PartFailed when a part has died that was meant to live, naming it and its last words."""
         with self._changed:
             if self._lost:
                 raise PartFailed("the process that guards the parts died, and all parts with it")
-            dead = {n: c for n, c in self._exit_codes.items() if n not in self._told_to_stop and n not in may_end}
+            dead = {n: c for n, c in self._exit_codes.items() if n not in self._may_end}
         for name, code in dead.items():
             raise PartFailed(f"{name} died ({_how(code)}){log_tail(self.log_of(name))}")
 
@@ -130,7 +133,7 @@ class Supervisor:
         running = self.pids
         here = [name for name in names if name in running]
         with self._changed:
-            self._told_to_stop.update(here)
+            self._may_end.update(here)
         self._order(do="stop", names=here, grace_s=grace_s)
         with self._changed:
             self._changed.wait_for(lambda: self._lost or self._exit_codes.keys() >= set(here), grace_s + 3)
