@@ -1,0 +1,104 @@
+"""Order events over NATS, at most once (core NATS) or durable (a JetStream stream with explicit acknowledgement)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from faststream.middlewares import AckPolicy
+from faststream.nats import JStream, NatsBroker
+from faststream.nats.opentelemetry import NatsTelemetryMiddleware
+from nats.js.api import ConsumerConfig
+from pydantic import BaseModel
+
+from shop.misbehaviour import Misbehaviour, loses_context_of_messages
+from shop.settings import Delivery
+
+__all__ = ["PAID", "SHIPPED", "Messages", "OrderPaid", "OrderShipped"]
+
+PAID = "orders.paid"
+SHIPPED = "orders.shipped"
+
+_STREAM = "ORDERS"
+_ACK_WAIT_S = 3.0
+_PUBLISH_TIMEOUT_S = 2.0
+
+
+class OrderPaid(BaseModel):
+    order_id: UUID
+    user_id: str
+    user_tier: str
+    item_count: int
+    total_cents: int
+
+
+class OrderShipped(BaseModel):
+    order_id: UUID
+    user_id: str
+    tracking_id: str
+
+
+class Messages:
+    """One service's connection to the broker."""
+
+    name = "nats"
+
+    def __init__(self, url: str, *, service: str, delivery: Delivery, misbehaviour: Misbehaviour) -> None:
+        self._service = service
+        self._durable = delivery == "durable"
+        self._broker = NatsBroker(
+            url,
+            name=service,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,
+            connect_timeout=2,
+            ping_interval=2,
+            max_outstanding_pings=2,
+            graceful_timeout=1,
+            logger=logging.getLogger("shop.messages"),
+            log_level=logging.DEBUG,
+            middlewares=(loses_context_of_messages(misbehaviour), NatsTelemetryMiddleware()),
+        )
+
+    def on(self, subject: str, handle: Callable[..., Awaitable[None]]) -> None:
+        """Consume a subject. Durable: what raises is delivered again, what was not acknowledged too, after 3 s."""
+        if self._durable:
+            subscriber = self._broker.subscriber(
+                subject,
+                queue=self._service,
+                stream=JStream(_STREAM, declare=False),
+                durable=self._service,
+                config=ConsumerConfig(ack_wait=_ACK_WAIT_S),
+                ack_policy=AckPolicy.NACK_ON_ERROR,
+            )
+        else:
+            subscriber = self._broker.subscriber(subject, queue=self._service)
+        subscriber(handle)
+
+    async def publish(self, subject: str, event: OrderPaid | OrderShipped) -> None:
+        """At most once: handed to the connection. Durable: stored by the broker, or an error within 2 s."""
+        order_id = str(event.order_id)
+        if self._durable:
+            await self._broker.publish(
+                event,
+                subject,
+                correlation_id=order_id,
+                headers={"Nats-Msg-Id": f"{subject}:{order_id}"},
+                stream=_STREAM,
+                timeout=_PUBLISH_TIMEOUT_S,
+            )
+        else:
+            await self._broker.publish(event, subject, correlation_id=order_id)
+
+    async def connect(self) -> None:
+        connection = await self._broker.connect()
+        if self._durable:
+            await connection.jetstream().add_stream(name=_STREAM, subjects=["orders.*"])
+        await self._broker.start()
+
+    async def is_connected(self) -> bool:
+        return bool(self._broker.running and self._broker.connection.is_connected)
+
+    async def close(self) -> None:
+        await self._broker.stop()
