@@ -1,7 +1,8 @@
 """What a plan can do to a link: Toxiproxy's toxics, cutting the link, and dropping its first connections.
 
-Toxiproxy keeps its own words (`latency`, `jitter`, `stream`, `toxicity`); a plan writes every quantity with its unit and
-the models hold it in the unit of the field's name. `wire()` gives what goes over HTTP: whole numbers in Toxiproxy's units.
+Toxiproxy keeps its own words (`latency`, `jitter`, `stream`, `toxicity`). A plan writes every quantity with its unit,
+the models hold it in the unit of the field's name, and `wire()` gives what goes over HTTP: whole numbers in Toxiproxy's
+units.
 """
 
 from __future__ import annotations
