@@ -68,16 +68,37 @@ def plain_spans(body: bytes) -> int | None:
 
     Tags in the walk are one byte: field number * 8 + wire type 2. resource_spans = 1, scope_spans = 2, spans = 2.
     """
-    spans = 0
     try:
-        for start, end in _fields(body, 0, len(body), 0x0A):
-            for scope_start, scope_end in _fields(body, start, end, 0x12):
-                for at, span_end in _fields(body, scope_start, scope_end, 0x12):
-                    if body[at : at + 2] != b"\x0a\x10" or body[at + 18 : at + 20] != b"\x12\x08" or span_end < at + 28:
-                        return None
-                    spans += 1
+        return sum(
+            _spans_in_scope(body, scope_start, scope_end)
+            for start, end in _fields(body, 0, len(body), 0x0A)
+            for scope_start, scope_end in _fields(body, start, end, 0x12)
+        )
     except (IndexError, ValueError):
         return None
+
+
+def _spans_in_scope(body: bytes, at: int, end: int) -> int:
+    """The innermost loop of the collector: `_fields` unrolled, for fields of up to 16 KiB."""
+    spans = 0
+    while at < end:
+        tag = body[at]
+        length = body[at + 1]
+        at += 2
+        if length > 0x7F:
+            if body[at] > 0x7F:
+                raise ValueError(at)
+            length += (body[at] << 7) - 0x80
+            at += 1
+        if tag == 0x12:
+            if length < 28 or body[at : at + 2] != b"\x0a\x10" or body[at + 18 : at + 20] != b"\x12\x08":
+                raise ValueError(at)
+            spans += 1
+        elif tag & 0x87 != 0x02:
+            raise ValueError(tag)
+        at += length
+    if at != end:
+        raise ValueError(at)
     return spans
 
 

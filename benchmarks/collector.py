@@ -1,0 +1,199 @@
+"""Receiving: spans acknowledged per CPU-second of the receiver, side by side with Jaeger.
+
+    python -m benchmarks.collector [--jaeger .peers/bin/jaeger] [--rounds 5] [--seconds 4]
+
+Four client processes send prepared batches of 512 spans over keep-alive connections and wait for each answer. The
+receiver's CPU time (user + system, all its threads) is read before and after by psutil; what the clients
+burn does not count. The receivers take turns, round by round; medians are printed. See benchmarks/collector.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import httpx
+import psutil
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from rich.console import Console
+from rich.table import Table
+
+BATCH_SPANS = 512
+CLIENTS = 4
+ATTRIBUTES = {
+    "http.request.method": "GET",
+    "server.address": "127.0.0.1",
+    "url.path": "/products/17",
+    "user.tier": "gold",
+}
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+
+@dataclass(frozen=True)
+class Receiver:
+    name: str
+    pid: int
+    grpc: str
+    http: str
+
+
+@dataclass(frozen=True)
+class Row:
+    spans_per_cpu_second: float
+    spans_per_second: float
+    rss_mb: float
+
+
+def batch() -> bytes:
+    """One request of 512 spans of about 236 bytes, each with its own ids."""
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = "gateway"
+    scope = resource.scope_spans.add()
+    now = time.time_ns()
+    for number in range(BATCH_SPANS):
+        span = scope.spans.add(trace_id=os.urandom(16), span_id=os.urandom(8), parent_span_id=os.urandom(8))
+        span.name, span.kind = "GET /products/{id}", 3
+        span.start_time_unix_nano, span.end_time_unix_nano = now + number, now + number + 1_000_000
+        for key, value in ATTRIBUTES.items():
+            span.attributes.add(key=key).value.string_value = value
+        span.attributes.add(key="http.response.status_code").value.int_value = 200
+    return request.SerializeToString()
+
+
+def send_grpc(address: str, seconds: float) -> int:
+    """Batches acknowledged by one client."""
+    body, sent = batch(), 0
+    with grpc.insecure_channel(address) as channel:
+        export = channel.unary_unary(EXPORT)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            export(body, timeout=10)
+            sent += 1
+    return sent
+
+
+def send_http(address: str, seconds: float) -> int:
+    """Batches acknowledged by one client."""
+    body, sent = batch(), 0
+    with httpx.Client(headers={"content-type": "application/x-protobuf"}) as client:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            client.post(f"http://{address}/v1/traces", content=body).raise_for_status()
+            sent += 1
+    return sent
+
+
+def measure(pool: multiprocessing.pool.Pool, receiver: Receiver, protocol: str, seconds: float) -> Row:
+    process = psutil.Process(receiver.pid)
+    send, address = (send_grpc, receiver.grpc) if protocol == "grpc" else (send_http, receiver.http)
+    pool.starmap(send, [(address, 0.3)] * CLIENTS)
+    before, began = sum(process.cpu_times()[:2]), time.monotonic()
+    spans = BATCH_SPANS * sum(pool.starmap(send, [(address, seconds)] * CLIENTS))
+    cpu_seconds, elapsed = sum(process.cpu_times()[:2]) - before, time.monotonic() - began
+    return Row(spans / cpu_seconds, spans / elapsed, process.memory_info().rss / 1e6)
+
+
+@contextlib.contextmanager
+def tracegap(directory: Path) -> Iterator[Receiver]:
+    command = [sys.executable, "-m", "collector", "-o", str(directory), "--grpc-port", "0", "--http-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        addresses = dict(word.split("=") for word in process.stdout.readline().split()[1:])
+        try:
+            yield Receiver("tracegap", process.pid, addresses["grpc"], addresses["http"])
+        finally:
+            process.terminate()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def jaeger(binary: Path, directory: Path) -> Iterator[Receiver]:
+    """Jaeger 2 with memory storage (at most 100,000 traces kept) and only the parts that receive and store."""
+    grpc_address, http_address = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    config = {
+        "service": {
+            "extensions": ["jaeger_storage"],
+            "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "error"}},
+            "pipelines": {
+                "traces": {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["jaeger_storage_exporter"]}
+            },
+        },
+        "extensions": {"jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": 100_000}}}}},
+        "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": grpc_address}, "http": {"endpoint": http_address}}}},
+        "processors": {"batch": {}},
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
+    }  # fmt: skip
+    path = directory / "jaeger.json"
+    path.write_text(json.dumps(config))
+    with subprocess.Popen(
+        [str(binary), "--config", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _await_listening(http_address, process)
+            yield Receiver("Jaeger", process.pid, grpc_address, http_address)
+        finally:
+            process.terminate()
+
+
+def _await_listening(address: str, process: subprocess.Popen[bytes]) -> None:
+    host, port = address.split(":")
+    for _ in range(300):
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise SystemExit("Jaeger does not come up")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jaeger", type=Path, default=Path(".peers/bin/jaeger"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    options = parser.parse_args()
+    rows: dict[tuple[str, str], list[Row]] = {}
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(CLIENTS))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        receivers = [stack.enter_context(tracegap(directory / "otlp"))]
+        if options.jaeger.exists():
+            receivers.append(stack.enter_context(jaeger(options.jaeger, directory)))
+        for _ in range(options.rounds):
+            for protocol in ("grpc", "http"):
+                for receiver in receivers:
+                    row = measure(pool, receiver, protocol, options.seconds)
+                    rows.setdefault((protocol, receiver.name), []).append(row)
+    table = Table("protocol", "receiver", "spans per CPU-second", "spans per second", "resident MB, first to last")
+    for (protocol, name), measured in sorted(rows.items()):
+        table.add_row(
+            protocol, name,
+            f"{statistics.median(r.spans_per_cpu_second for r in measured):,.0f}",
+            f"{statistics.median(r.spans_per_second for r in measured):,.0f}",
+            f"{measured[0].rss_mb:.0f} to {measured[-1].rss_mb:.0f}",
+        )  # fmt: skip
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
