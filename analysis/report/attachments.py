@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analysis.report.distributions import Distribution
+from analysis.report.exemplar import Exemplar
+from analysis.report.timeline import Timeline
+
 __all__ = ["Attachments"]
 
 
@@ -16,5 +20,10 @@ class Attachments:
     """
 
     source: str = ""
+    exemplars: tuple[Exemplar, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    timeline: Timeline | None = None
+    budgets: tuple[object, ...] = ()
+    scorecard: object | None = None
     files: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-__all__ = ["clock_time", "count_of", "interval", "milliseconds", "number", "percent", "signed_milliseconds"]
+__all__ = ["clock_time", "count_of", "interval", "milliseconds", "number", "percent", "round_milliseconds", "signed_milliseconds"]
 
 
 def number(value: float) -> str:
@@ -29,6 +29,11 @@ def milliseconds(ms: float | None) -> str:
     if size >= 100 or ms == 0:
         return f"{ms:,.0f} ms"
     return f"{ms:.1f} ms" if size >= 1 else f"{ms:.2f} ms"
+
+
+def round_milliseconds(ms: float) -> str:
+    """A number on an axis: `0.5 ms`, `20 ms`, `2 s`."""
+    return f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms"
 
 
 def signed_milliseconds(ms: float) -> str:

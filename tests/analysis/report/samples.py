@@ -13,6 +13,10 @@ from analysis.diagnosis import (
     Percentiles,
     PhaseSummary,
 )
+from analysis.report.attachments import Attachments
+from analysis.report.distributions import Distribution, Series
+from analysis.report.exemplar import Exemplar, LogLine, Part, Row, Stretch
+from analysis.report.timeline import Bin, Timeline
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00:00 UTC: no report may read the clock of the machine
 SECOND_NS = 1_000_000_000
@@ -143,4 +147,103 @@ EMPTY = Diagnosis(
     hops=(),
     findings=(),
     reasons=("No trace was read.",),
+)
+
+
+def _row(
+    part: Part, depth: int, service: str, name: str, start_ms: float, ms: float, span_id: int, budget: str = "",
+    hop: str = "", failure: str = "",
+) -> Row:  # fmt: skip
+    """`budget` is `category start_ms ms`, comma-separated."""
+    start_ns, end_ns = _at(start_ms), _at(start_ms + ms)
+    stretches = [piece.split() for piece in budget.split(",") if piece]
+    return Row(
+        part, depth, service, name, start_ns, end_ns, span_id, hop, failure,
+        tuple(Stretch(_at(float(a)), _at(float(a) + float(b)), category) for category, a, b in stretches),
+    )  # fmt: skip
+
+
+def _at(ms: float) -> int:
+    return START_NS + 31 * SECOND_NS + round(ms * 1e6)
+
+
+SLOW_CHECKOUT = Exemplar(
+    trace_id=SLOW_TRACE,
+    title="locust POST /checkout",
+    start_ns=_at(0),
+    root_end_ns=_at(1612),
+    end_ns=_at(1660),
+    rows=(
+        _row("span", 0, "locust", "POST /checkout", 0, 1612, 1),
+        _row("request_leg", 1, "locust", "request leg", 0, 1, 1, "wire 0 1", "locust->gateway"),
+        _row("span", 1, "gateway", "POST /checkout", 1, 1610, 2),
+        _row("gap", 2, "gateway", "gap", 1, 6, 2, "gap 1 6"),
+        _row("span", 2, "gateway", "POST", 7, 12, 3),
+        _row("request_leg", 3, "gateway", "request leg", 7, 1, 3, "wire 7 1", "gateway->inventory"),
+        _row("span", 3, "inventory", "POST /reservations", 8, 10, 4, "gap 8 2,gap 16 2"),
+        _row("span", 4, "inventory", "UPDATE stock", 10, 6, 5, "peer 10 6", "inventory->postgresql"),
+        _row("response_leg", 3, "gateway", "response leg", 18, 1, 3, "wire 18 1", "gateway->inventory"),
+        _row("span", 2, "gateway", "POST", 19, 1520, 6),
+        _row("request_leg", 3, "gateway", "request leg", 19, 0.7, 6, "wire 19 0.7", "gateway->payment"),
+        _row("span", 3, "payment", "POST /charges", 19.7, 18.3, 7, "self 19.7 18.3"),
+        _row("response_leg", 3, "gateway", "response leg", 38, 1501, 6, "wire 38 1501", "gateway->payment"),
+        _row("gap", 2, "gateway", "gap", 1539, 70, 2, "gap 1539 70"),
+        _row("span", 2, "gateway", "orders publish", 1609, 2, 8, "self 1609 2", "gateway->email"),
+        _row("queue", 3, "gateway", "waiting", 1611, 29, 8, "", "gateway->email"),
+        _row("span", 3, "email", "orders process", 1640, 20, 9),
+        _row("response_leg", 1, "locust", "response leg", 1611, 1, 1, "wire 1611 1", "locust->gateway"),
+    ),
+    logs=(
+        LogLine(_at(9), "inventory", 9, "reserved 2 items", 4),
+        LogLine(_at(37), "payment", 9, "charged 42.00 EUR", 7),
+        LogLine(_at(1540), "gateway", 13, "payment took 1520 ms", 2),
+    ),
+    findings=(1,),
+)
+LOST_ORDER = Exemplar(
+    trace_id=LOST_TRACE,
+    title="locust POST /checkout",
+    start_ns=_at(0),
+    root_end_ns=_at(120),
+    end_ns=_at(120),
+    rows=(
+        _row("span", 0, "locust", "POST /checkout", 0, 120, 1, "wire 0 1,wire 119 1"),
+        _row("span", 1, "gateway", "POST /checkout", 1, 118, 2, "gap 1 99,gap 105 14"),
+        _row("span", 2, "gateway", "orders publish", 100, 5, 3, "self 100 5", "gateway->fulfillment", "lost message"),
+        _row("lost", 3, "fulfillment", "never consumed", 105, 15, 3, "", "gateway->fulfillment", "lost message"),
+    ),
+    findings=(2,),
+)
+
+DEMO_TIMELINE = Timeline(
+    tuple(
+        Bin(
+            START_NS + second * SECOND_NS, START_NS + (second + 1) * SECOND_NS, 20, 1 if second == 40 else 0,
+            None if second == 26 else 12.0 + second % 3, None if second == 26 else 1_600.0 if 27 <= second < 52 else 140.0,
+        )
+        for second in range(90)
+    )
+)  # fmt: skip
+
+
+def _bell(middle: int) -> tuple[float, ...]:
+    heights = [2.0 ** -abs(index - middle) for index in range(12)]
+    return tuple(height / sum(heights) for height in heights)
+
+
+DEMO_DISTRIBUTION = Distribution(
+    1,
+    "response leg of gateway->payment",
+    True,
+    tuple(0.5 * 2.0**index for index in range(13)),
+    (Series("baseline", 298, 0.6, 1.6, _bell(1)), Series("slow-payment", 204, 1_500.6, 1_538.9, _bell(11))),
+)
+
+DEMO_ATTACHMENTS = Attachments(
+    source="runs/2026-01-01T00-00-00Z-lost-seconds",
+    exemplars=(SLOW_CHECKOUT, LOST_ORDER),
+    distributions=(DEMO_DISTRIBUTION,),
+    timeline=DEMO_TIMELINE,
+    files=("runs/2026-01-01T00-00-00Z-lost-seconds/report.html",),
+    commands=(f"tracegap trace {SLOW_TRACE[:8]} runs/2026-01-01T00-00-00Z-lost-seconds",),
 )
