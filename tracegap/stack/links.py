@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 
-import httpx
-
+from faults.errors import ToxiproxyError, ToxiproxyUnreachable, UnknownProxy
+from faults.toxiproxy import Toxiproxy
 from tracegap.errors import PartFailed, UnusableInput
-from tracegap.stack.ports import LOOPBACK
 
 __all__ = ["LinkProxies"]
-
-TIMEOUT_S = 5.0
 
 
 class LinkProxies:
@@ -23,20 +19,29 @@ class LinkProxies:
 
     Args:
         url: of the server's HTTP API.
+
+    Raises:
+        UnusableInput: the URL is none that a Toxiproxy could have.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        # `trust_env` would send requests for another machine's Toxiproxy through the user's web proxy.
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False)
+        try:
+            self.server = Toxiproxy(url)
+        except ToxiproxyError as error:
+            raise UnusableInput(str(error)) from error
         self._created: list[str] = []
 
-    def version(self) -> str:
-        """Raises UnusableInput when no Toxiproxy answers."""
+    def check_free(self, links: Mapping[str, str]) -> None:
+        """Raises UnusableInput when no Toxiproxy answers, or when it has a proxy with the name of a link."""
         try:
-            return self._client.get("/version").raise_for_status().text.strip()
-        except httpx.HTTPError as error:
-            raise UnusableInput(f"no Toxiproxy answers at {self.url}: {error}") from error
+            taken = sorted(self.server.proxies().keys() & links.keys())
+        except ToxiproxyError as error:
+            raise UnusableInput(str(error)) from error
+        if taken:
+            raise UnusableInput(
+                f"the Toxiproxy at {self.server.url} already has a proxy {taken[0]!r}: another run uses it, or was"
+                " killed; end that run, or restart that server"
+            )
 
     def create(self, upstreams: Mapping[str, str]) -> dict[str, str]:
         """Create a proxy for each link on a port that the server chooses.
@@ -46,37 +51,26 @@ class LinkProxies:
 
         Returns:
             Link name to the `host:port` that callers connect to.
+
+        Raises:
+            PartFailed: the server refused one.
         """
-        taken = sorted(self._client.get("/proxies").json().keys() & upstreams.keys())
-        if taken:
-            raise UnusableInput(
-                f"the Toxiproxy at {self.url} already has a proxy {taken[0]!r}: another run uses it, or one has left it"
-                f" behind (`toxiproxy-cli delete {taken[0]!r}`, or restart the server)"
-            )
         listens = {}
         for link, upstream in upstreams.items():
-            body = {"name": link, "listen": f"{LOOPBACK}:0", "upstream": upstream, "enabled": True}
-            response = self._client.post("/proxies", json=body)
-            if response.status_code != 201:
-                raise PartFailed(f"Toxiproxy refused the proxy {link!r}: {response.text.strip()}")
+            try:
+                listens[link] = self.server.create(link, upstream).listen
+            except ToxiproxyError as error:
+                raise PartFailed(f"link {link}: {error}") from error
             self._created.append(link)
-            listens[link] = str(response.json()["listen"])
         return listens
 
     def delete(self) -> None:
         """Delete what `create` made. A server that is gone has deleted everything itself."""
         for link in self._created:
             try:
-                self._client.delete(f"/proxies/{link}")
-            except httpx.HTTPError:
+                self.server.delete(link)
+            except ToxiproxyUnreachable:
                 break
+            except UnknownProxy:
+                continue  # somebody else has
         self._created.clear()
-
-    def __enter__(self) -> LinkProxies:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.delete()
-        self._client.close()

@@ -70,7 +70,7 @@ class Stack:
     @property
     def toxiproxy_url(self) -> str:
         assert self._links is not None, "not started"
-        return self._links.url
+        return self._links.server.url
 
     @property
     def gateway_url(self) -> str:
@@ -115,7 +115,7 @@ class Stack:
         """
         external = None if self.options.toxiproxy is None else LinkProxies(self.options.toxiproxy)
         if external is not None:
-            external.version()
+            external.check_free({link.name: self.upstream(link) for link in LINKS})
         self._data = servers.make_data_directory()
         self.supervisor.remove_at_end(self._data)
         steps = [*self._server_steps(self._data), self._collector_step()]
@@ -230,16 +230,15 @@ class Stack:
             "SHOP_DELIVERY": self.options.delivery,
             "SHOP_MISBEHAVE_FILE": str(self.misbehave_file.absolute()),
         }
-        links = [link for link in LINKS if link.caller == service.name]
-        for link in links:
+        for link in (link for link in LINKS if link.caller == service.name):
             environment[link.variable] = _url(link.protocol, self.listens[link.name])
         command: tuple[str, ...] = (sys.executable, "-P", "-m", *uvicorn)
         if service.instrumented or self.options.trace_bank:
             command = (str(scripts / "opentelemetry-instrument"), sys.executable, "-P", "-m", *uvicorn)
             environment |= service_environment(service.name, self.otlp_http_url)
-        needs = tuple(sorted({link.upstream for link in links} & {server.name for server in SERVERS}))
         process = Process(service.name, command, environment, self.directory)
-        return _Step(process, http_probe(LOOPBACK, port, "/healthz"), needs)
+        # It needs nobody to be ready: it connects when they are, and its health says when it has.
+        return _Step(process, http_probe(LOOPBACK, port, "/healthz"))
 
 
 def _toxiproxy_step(port: int) -> _Step:
