@@ -1,0 +1,136 @@
+"""The two samples of every place: which traces are compared, and the times that each place took in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.compare_frame import Flags, Floats, Frame, Ints, Place, dense, pack
+from analysis.observations import FAILURES
+
+__all__ = ["BASELINE", "CURRENT", "Comparison", "Samples", "samples"]
+
+BASELINE, CURRENT = 1, 2
+ROWS_PER_PLACE = 20_000
+"""Rows of one side of a place that enter its tests; of more, the traces with the smallest hashes are taken."""
+
+_STRATUM_ROWS = 3
+_OFF_PATH = (FAILURES.index("none"), FAILURES.index("lost_message"), FAILURES.index("duplicate"))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One side of the traces against the other. `side` has one entry per trace: 0 is in neither."""
+
+    frame: Frame
+    side: NDArray[np.int8]
+
+    @cached_property
+    def clean(self) -> Flags:
+        """Traces in which nothing failed that could have changed the path. A failed call makes its trace short
+        or long for a reason that the failure itself accounts for, so times are compared between clean traces."""
+        hops, roots = self.frame.hops, self.frame.roots
+        broken = (hops.failure[:, None] != np.array(_OFF_PATH, dtype=np.int8)).all(axis=1)
+        clean = ~roots.failed
+        clean[hops.trace[broken]] = False
+        return clean
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Hops first, then operations."""
+        return self.frame.hops.places + self.frame.own.places
+
+    @cached_property
+    def mixed_hash(self) -> NDArray[np.uint64]:
+        """A number per trace that looks random and depends on its id alone."""
+        raw = b"".join(self.frame.roots.ids.to_pylist()) if self.frame.roots.ids.offset else None
+        buffer = raw if raw is not None else self.frame.roots.ids.buffers()[1]
+        halves = np.frombuffer(buffer, dtype=np.uint64)[: 2 * len(self.side)].reshape(-1, 2)
+        mixed: NDArray[np.uint64] = (halves[:, 0] ^ (halves[:, 1] * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(
+            0xD6E8FEB86659FD93
+        )
+        return mixed ^ (mixed >> np.uint64(32))
+
+    def traces(self, side: int) -> Flags:
+        return self.side == side
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows grouped by place: those of place k are `slice(first[k], first[k + 1])`, in time order within each side."""
+
+    places: tuple[Place, ...]
+    first: Ints
+    place: Ints
+    trace: Ints
+    stratum: Ints
+    current: Flags
+    value_ns: Floats
+    time_ns: Ints
+    row: Ints  # in HOPS; -1 for operations
+
+    def of(self, place: int) -> slice:
+        return slice(int(self.first[place]), int(self.first[place + 1]))
+
+
+def samples(comparison: Comparison) -> Samples:
+    """Waiting time of every crossing and own time of every operation per trace, of clean traces. O(rows log rows)."""
+    frame = comparison.frame
+    hops, own = frame.hops, frame.own
+    usable = comparison.clean & (comparison.side > 0)
+    hop_rows = np.flatnonzero(usable[hops.trace] & hops.answered & (hops.failure == 0))
+    hop_rows = _capped(comparison, hop_rows, hops.place[hop_rows], hops.trace[hop_rows])
+    _, edge = pack(hops.caller_operation[hop_rows], hops.callee_operation[hop_rows])
+    own_rows = np.flatnonzero(usable[own.trace])
+    own_rows = _capped(comparison, own_rows, own.place[own_rows], own.trace[own_rows])
+    group_first, group = pack(own.place[own_rows], own.trace[own_rows])
+    own_sum = np.bincount(group, weights=own.own[own_rows], minlength=len(group_first))
+    of_group = own_rows[group_first] if len(own_rows) else own_rows
+
+    place = np.concatenate((hops.place[hop_rows], own.place[of_group] + len(hops.places))).astype(np.int64)
+    trace = np.concatenate((hops.trace[hop_rows], own.trace[of_group])).astype(np.int64)
+    value = np.concatenate((hops.waited[hop_rows].astype(np.float64), own_sum))
+    time = np.concatenate((hops.start[hop_rows], frame.roots.start[own.trace[of_group]]))
+    operation = np.concatenate((edge, np.zeros(len(of_group), dtype=np.int64)))
+    row = np.concatenate((hop_rows, np.full(len(of_group), -1, dtype=np.int64)))
+    current = comparison.side[trace] == CURRENT
+    stratum = _strata(place, frame.roots.root[trace], frame.roots.refused[trace], operation, current)
+    order = np.lexsort((value, time, current, place))
+    count = np.bincount(place, minlength=len(comparison.places))
+    first = np.concatenate(([0], np.cumsum(count)))
+    columns = [column[order] for column in (place, trace, stratum, current, value, time, row)]
+    return Samples(comparison.places, first, *columns)
+
+
+def _capped(comparison: Comparison, rows: Ints, place: Ints, trace: Ints) -> Ints:
+    """At most about ROWS_PER_PLACE rows a side of each place, chosen by trace id: the choice knows no order."""
+    cell = place.astype(np.int64) * 2 + (comparison.side[trace] == CURRENT)
+    count = np.bincount(cell)
+    if not len(rows) or count.max() <= ROWS_PER_PLACE:
+        return rows
+    keep = np.minimum(1.0, ROWS_PER_PLACE / np.maximum(count, 1))
+    dice = comparison.mixed_hash.astype(np.float64) / 2.0**64
+    return rows[dice[trace] <= keep[cell]]
+
+
+def _strata(place: Ints, root: Ints, refused: Flags, operation: Ints, current: Flags) -> Ints:
+    """Rows are compared with rows of the same root operation and statement, where both sides have such rows.
+
+    Where names are as many as rows (a path with an id in it), a place would have no comparable rows left: it becomes
+    one stratum.
+    """
+    _, fine = pack(place, root, refused.astype(np.int64), operation)
+    total = int(fine.max()) + 1 if len(fine) else 0
+    after = np.bincount(fine[current], minlength=total)
+    before = np.bincount(fine[~current], minlength=total)
+    comparable = (np.minimum(before, after) >= _STRATUM_ROWS)[fine]
+    places = int(place.max()) + 1 if len(place) else 0
+    rows = np.bincount(place, minlength=places)
+    kept = np.bincount(place[comparable], minlength=places)
+    whole = (kept * 2 < rows)[place]
+    # Rows of an operation that only one side has stay in a stratum of their own, which the rank test ignores.
+    _, stratum = dense(np.where(whole, total + place, fine))
+    return stratum

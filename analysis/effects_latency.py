@@ -1,0 +1,180 @@
+"""Which places became slower, by how much, and what that costs the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.compare_frame import Floats, Ints
+from analysis.compare_samples import BASELINE, CURRENT, Comparison, Samples
+from analysis.effects import Costs, LatencyEffect
+from analysis.statistics_rank import rank_test, tail_test_counts
+from analysis.statistics_rates import benjamini_hochberg, fisher_greater
+
+__all__ = ["latency_effects", "path_costs", "residuals"]
+
+FALSE_DISCOVERIES = 0.01
+"""Share of false places among those found slower. Rates of failure have a budget of their own."""
+NOISE_FRACTION = 0.25
+"""A shift below this part of the place's own spread is noise, however many crossings prove it."""
+LEVEL_FRACTION = 0.05
+"""A shift below this part of what the place takes anyway is noise."""
+ROOT_FRACTION = 0.01
+"""A place must cost its root operation this part of its usual duration: below it, nobody notices."""
+CHANGE_FRACTION = 0.03
+"""A place must explain this part of the slowdown of its root operation."""
+FEWEST_ROWS = 4
+COMMON_PLACES = 8
+COMMON_SPREADS = 3.0
+COMMON_LIMIT = 1.0
+
+
+@dataclass(frozen=True)
+class PathCosts:
+    """Mean time on the path per trace: arrays (places, roots), change in ns; and of the roots themselves."""
+
+    change: Floats
+    completion_change: Floats
+    on_path: Floats  # places: total time on the root's path, either side
+    root_change: Floats
+    root_completion_change: Floats
+    root_median: Floats
+    root_weight: Floats  # share of each root operation among the current side's traces
+
+
+def latency_effects(comparison: Comparison, samples: Samples, costs: PathCosts) -> list[LatencyEffect]:
+    """Places slower on the current side: significant, larger than their noise, and paid for by somebody."""
+    places = len(samples.places)
+    if len(samples.value_ns) == 0:
+        return []
+    ranks = rank_test(samples.place, samples.stratum, samples.current, samples.value_ns, samples.time_ns, places)
+    tails = tail_test_counts(samples.place, samples.current, samples.value_ns, places)
+    tail_p = np.array([fisher_greater(int(a), int(n), int(b), int(m)) if b else 1.0 for a, n, b, m in tails])
+    p = np.minimum(1.0, 2.0 * np.minimum(ranks.p, tail_p))
+    tested = np.flatnonzero((np.minimum(tails[:, 1], tails[:, 3]) >= FEWEST_ROWS))
+    adjusted = np.ones(places)
+    adjusted[tested] = benjamini_hochberg(p[tested])
+    found = [_effect(samples, k, float(p[k]), float(adjusted[k]), costs) for k in tested]
+    limit = _common_limit(found)
+    return [e for e in found if e.adjusted_p <= FALSE_DISCOVERIES and _matters(e, limit)]
+
+
+def _effect(samples: Samples, k: int, p: float, adjusted: float, costs: PathCosts) -> LatencyEffect:
+    base, current = residuals(samples, k)
+    level = samples.value_ns[samples.of(k)][~samples.current[samples.of(k)]]
+    median_shift = float(np.median(current) - np.median(base))
+    mean_shift = float(np.mean(current) - np.mean(base))
+    partial = abs(median_shift) < 0.5 * abs(mean_shift)
+    noise = 1.4826 * float(np.median(np.abs(base - np.median(base))))
+    return LatencyEffect(
+        samples.places[k], k, p, adjusted, mean_shift if partial else median_shift, noise,
+        float(np.median(level)), partial, _costs_of(k, costs),
+    )  # fmt: skip
+
+
+def residuals(samples: Samples, k: int) -> tuple[Floats, Floats]:
+    """Both samples of a place in time order, each value less its stratum's baseline median."""
+    rows = samples.of(k)
+    stratum, current, value = samples.stratum[rows], samples.current[rows], samples.value_ns[rows]
+    distinct, local = np.unique(stratum, return_inverse=True)
+    if len(distinct) == 1:
+        level = np.median(value[~current])
+        return value[~current] - level, value[current] - level
+    levels = np.full(len(distinct), np.nan)
+    comparable = np.zeros(len(distinct), dtype=bool)
+    for s in range(len(distinct)):
+        of_base = value[(local == s) & ~current]
+        if len(of_base) and (local[current] == s).any():
+            levels[s], comparable[s] = np.median(of_base), True
+    used = comparable[local]
+    rest = value - levels[local]
+    if not used[current].any() or not used[~current].any():
+        level = np.median(value[~current])
+        return value[~current] - level, value[current] - level
+    return rest[used & ~current], rest[used & current]
+
+
+def path_costs(comparison: Comparison) -> PathCosts:
+    """Change of mean time on the path per trace, exact over all clean traces (no sampling). O(rows)."""
+    frame = comparison.frame
+    roots, hops, own = frame.roots, frame.hops, frame.own
+    n_roots, n_places = len(roots.names), len(comparison.places)
+    usable = comparison.clean & (comparison.side > 0)
+    change, completion = np.zeros((2, n_places, n_roots)), np.zeros((2, n_places, n_roots))
+    root_mean, root_completion = np.zeros((2, n_roots)), np.zeros((2, n_roots))
+    counts = np.zeros((2, n_roots))
+    for s, side in enumerate((BASELINE, CURRENT)):
+        chosen = usable & comparison.traces(side)
+        counts[s] = np.bincount(roots.root[chosen], minlength=n_roots)
+        per = np.maximum(counts[s], 1)
+        root_mean[s] = np.bincount(roots.root[chosen], weights=roots.duration[chosen], minlength=n_roots) / per
+        root_completion[s] = np.bincount(roots.root[chosen], weights=roots.completion[chosen], minlength=n_roots) / per
+        for table, shift in ((hops, 0), (own, len(hops.places))):
+            rows = np.flatnonzero(chosen[table.trace])
+            key = (table.place[rows].astype(np.int64) + shift) * n_roots + roots.root[table.trace[rows]]
+            size = n_places * n_roots
+            change[s] += np.bincount(key, weights=table.path[rows], minlength=size).reshape(n_places, n_roots) / per
+            completion[s] += (
+                np.bincount(key, weights=table.completion_path[rows], minlength=size).reshape(n_places, n_roots) / per
+            )
+    both = (counts > 0).all(axis=0)
+    medians = _medians(roots.duration, roots.root, usable & comparison.traces(BASELINE), n_roots)
+    weight = counts[1] * both
+    return PathCosts(
+        np.where(both, change[1] - change[0], 0.0),
+        np.where(both, completion[1] - completion[0], 0.0),
+        change.sum(axis=(0, 2)),
+        np.where(both, root_mean[1] - root_mean[0], 0.0),
+        np.where(both, root_completion[1] - root_completion[0], 0.0),
+        medians,
+        weight / max(weight.sum(), 1.0),
+    )
+
+
+def _medians(value: Ints, group: Ints, chosen: Ints, groups: int) -> Floats:
+    medians = np.zeros(groups)
+    rows = np.flatnonzero(chosen)
+    order = rows[np.argsort(group[rows], kind="stable")]
+    edges = np.searchsorted(group[order], np.arange(groups + 1))
+    for g in range(groups):
+        if edges[g] < edges[g + 1]:
+            medians[g] = np.median(value[order[edges[g] : edges[g + 1]]])
+    return medians
+
+
+def _costs_of(k: int, costs: PathCosts) -> Costs:
+    completion = costs.on_path[k] <= 0
+    change = costs.completion_change[k] if completion else costs.change[k]
+    weighted = change * costs.root_weight
+    root = int(np.argmax(weighted)) if len(weighted) else -1
+    if root < 0 or weighted[root] <= 0:
+        return Costs(-1, 0.0, 0.0, 0.0, 0.0, completion)
+    root_change = (costs.root_completion_change if completion else costs.root_change)[root]
+    total = float(weighted[weighted > 0].sum())
+    return Costs(root, float(change[root]), float(root_change), float(costs.root_median[root]), total, completion)
+
+
+def _common_limit(effects: list[LatencyEffect]) -> float:
+    """Relative slowdown that a busy machine would explain: what most places show, plus its spread.
+
+    When everything became 20 % slower, no place is to blame for its own 20 %.
+    """
+    relative = [e.delta_ns / e.base_median_ns for e in effects if e.base_median_ns > 0 and e.costs.root >= 0]
+    if len(relative) < COMMON_PLACES:
+        return 0.0
+    common = float(np.median(relative))
+    spread = 1.4826 * float(np.median(np.abs(np.array(relative) - common)))
+    return float(np.clip(common + COMMON_SPREADS * spread, 0.0, COMMON_LIMIT))
+
+
+def _matters(effect: LatencyEffect, common_limit: float) -> bool:
+    costs = effect.costs
+    return (
+        effect.delta_ns > 0
+        and costs.root >= 0
+        and effect.delta_ns >= NOISE_FRACTION * effect.noise_ns
+        and effect.delta_ns >= max(LEVEL_FRACTION, common_limit) * effect.base_median_ns
+        and costs.change_ns >= ROOT_FRACTION * costs.root_median_ns
+        and costs.change_ns >= CHANGE_FRACTION * costs.root_change_ns
+    )

@@ -1,0 +1,141 @@
+"""From a place that became slower to a finding: which leg, which cause, how much, how sure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from analysis.compare_frame import Floats, Ints, Place
+from analysis.compare_samples import Comparison, Samples
+from analysis.diagnosis import Finding
+from analysis.effects import LatencyEffect, ms
+from analysis.effects_latency import residuals
+from analysis.findings import Draft, exemplars, number, percent, seed_of
+from analysis.shape import Shape, network_shape
+from analysis.statistics_bootstrap import shift_interval
+
+__all__ = ["latency_draft", "leg_of"]
+
+Leg = Literal["request", "response"]
+
+LEG_SHARE = 0.75
+NARROW = 0.2
+"""Clocks that may differ by more than this part of the change do not tell its leg."""
+MOST_CONFIDENT = 0.999
+
+
+def latency_draft(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> Draft:
+    """The finding about one slower place."""
+    rows = samples.of(effect.index)
+    base, current = residuals(samples, effect.index)
+    statistic: Literal["mean", "median"] = "mean" if effect.partial else "median"
+    interval = shift_interval(base, current, statistic, seed_of(effect.place.kind, effect.place.name))
+    of_current = samples.current[rows]
+    trace, value = samples.trace[rows][of_current], samples.value_ns[rows][of_current]
+    shape = _shape(comparison, samples, effect, base)
+    usual = samples.value_ns[rows][~of_current]
+    affected = value > (np.quantile(usual, 0.95) if len(usual) else 0.0)
+    leg = leg_of(comparison, samples, effect)
+    roots = comparison.frame.roots
+    affected_traces = np.unique(trace[affected])
+    finding = Finding(
+        rank=0,
+        kind="latency",
+        culprit=effect.place.callee if effect.place.kind == "own" else effect.place.name,
+        service=effect.place.callee,
+        hop=None if effect.place.kind == "own" else effect.place.name,
+        cause=shape.cause,
+        leg=leg,
+        delta_ms=ms(effect.delta_ns),
+        interval_ms=(ms(interval[0]), ms(interval[1])),
+        share=effect.costs.share,
+        rate=None,
+        confidence=min(MOST_CONFIDENT, 1.0 - effect.adjusted_p),
+        traces=exemplars(comparison.frame, trace[affected], value[affected]),
+        summary=_summary(effect, leg, shape, interval, roots.names),
+        count=len(affected_traces),
+        since_ns=int(roots.start[affected_traces].min()) if len(affected_traces) else None,
+        operation=roots.names[effect.costs.root],
+    )
+    hops = frozenset() if effect.place.kind == "own" else frozenset({effect.place.name})
+    return Draft(finding, ms(effect.costs.total_ns), hops, affected_traces)
+
+
+def _shape(comparison: Comparison, samples: Samples, effect: LatencyEffect, base: Floats) -> Shape:
+    if effect.place.kind == "own":
+        return Shape("self", 1.0)
+    hops = comparison.frame.hops
+    rows = samples.of(effect.index)
+    of_current = samples.row[rows][samples.current[rows]]
+    waited = hops.waited[of_current].astype(np.float64)
+    usual = np.median(samples.value_ns[rows][~samples.current[rows]])
+    payload = np.where(hops.payload[of_current] >= 0, hops.payload[of_current].astype(np.float64), np.nan)
+    end = None
+    if effect.place.kind == "message":
+        end = (hops.start[of_current] - hops.start.min() + hops.duration[of_current] + waited).astype(np.float64)
+    return network_shape(base, waited - usual, payload, end)
+
+
+def leg_of(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> Leg | None:
+    """The leg that took the change, where clocks allow to say so."""
+    if effect.place.kind != "call":
+        return None
+    hops = comparison.frame.hops
+    rows = samples.of(effect.index)
+    crossing, current = samples.row[rows], samples.current[rows]
+    known = hops.has_legs[crossing]
+    crossing, current = crossing[known], current[known]
+    if not current.any() or current.all():
+        return None
+    if not hops.same_host[crossing].all() and not _clocks_agree(hops, crossing, effect.delta_ns):
+        return None
+    moved = {}
+    legs: tuple[tuple[Leg, Ints], ...] = (("request", hops.request), ("response", hops.response))
+    for leg, times in legs:
+        sample = times[crossing].astype(np.float64)
+        centre = np.mean if effect.partial else np.median
+        moved[leg] = float(centre(sample[current]) - centre(sample[~current]))
+    for leg, change in moved.items():
+        if change >= LEG_SHARE * sum(moved.values()):
+            return leg
+    return None
+
+
+def _clocks_agree(hops: object, crossing: Ints, delta_ns: float) -> bool:
+    """Every call bounds the offset between the two clocks: from -request to +response. The calls of a pair of
+    instances together leave an interval; it must not be empty and must be narrow against the change."""
+    from analysis.compare_frame import Hops, pack
+
+    assert isinstance(hops, Hops)
+    _, pair = pack(hops.caller_instance[crossing], hops.callee_instance[crossing])
+    pairs = int(pair.max()) + 1
+    shortest = np.full((2, pairs), np.inf)
+    for leg, times in enumerate((hops.request, hops.response)):
+        np.minimum.at(shortest[leg], pair, times[crossing].astype(np.float64))
+    width = shortest.sum(axis=0)
+    return bool((width >= 0).all() and (width <= NARROW * delta_ns).all())
+
+
+def _summary(
+    effect: LatencyEffect, leg: Leg | None, shape: Shape, interval: tuple[float, float], roots: tuple[str, ...]
+) -> str:
+    place: Place = effect.place
+    where = {
+        "own": f"{place.callee} itself ({place.operation})",
+        "message": f"Messages on {place.name}",
+        "call": f"The {leg} leg of {place.name}" if leg else f"The wire of {place.name}",
+        "peer": f"Calls on {place.name}",
+    }[place.kind]
+    verb = "take" if place.kind in ("message", "peer") else "takes"
+    wait = {"message": "wait longer in the queue by", "own": "takes longer by"}.get(place.kind, f"{verb} longer by")
+    text = f"{where} {wait} {number(ms(effect.delta_ns))}"
+    text += f" ({number(ms(interval[0]))} to {number(ms(interval[1]))})"
+    text += f" against {number(ms(effect.base_median_ns))} usually"
+    if effect.partial:
+        text += f" on average; {percent(shape.affected)} of them are slow"
+    share = effect.costs.share
+    if share is not None:
+        what = "later completion" if effect.costs.completion else "slowdown"
+        text += f", which explains {percent(share)} of the {what} of {roots[effect.costs.root]}"
+    return text + "."

@@ -1,0 +1,76 @@
+"""The cause of slowness, from the shape of two samples alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.compare_frame import Floats
+
+__all__ = ["Shape", "network_shape"]
+
+JITTER_SPREAD = 0.35
+"""Uniform noise between 0 and 2x has quantiles 10 and 90 at 0.1 and 0.9: shifted ones are closer together."""
+BANDWIDTH_FIT = 0.5
+PAYLOAD_ROWS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    cause: str  # delay, jitter, bandwidth, stall
+    affected: float  # part of the crossings that is slow, 0..1
+    bytes_per_s: float | None = None  # of a bandwidth limit
+
+
+def network_shape(base: Floats, current: Floats, payload: Floats | None = None, end: Floats | None = None) -> Shape:
+    """Name what the network does to a hop.
+
+    `base`, `current`: ns beyond the usual. `payload`: bytes per row of `current`, NaN where unknown. `end`: when each
+    crossing of `current` was over, for queues: all at one moment means that delivery had stopped until then.
+    """
+    threshold = float(np.quantile(base, 0.98))
+    slow = current[current > threshold]
+    affected = len(slow) / max(len(current), 1)
+    if end is not None and _released_together(end[current > threshold]):
+        return Shape("stall", affected)
+    rate = _bandwidth(current, payload)
+    if rate is not None:
+        return Shape("bandwidth", affected, rate)
+    if len(slow) < 4:
+        return Shape("delay", affected)
+    low, middle, high = np.quantile(slow, [0.1, 0.5, 0.9])
+    usual = float(np.quantile(base, 0.9) - np.quantile(base, 0.1))
+    spread = max(0.0, float(high - low) - usual)
+    # Jitter leaves a share of the crossings fast, so its slow part alone looks narrower: judge all that moved.
+    if affected < 0.95:
+        spread = max(spread, float(high - max(0.0, np.quantile(current, 0.1))) - usual) if affected > 0.5 else spread
+    return Shape("jitter" if spread > 2 * JITTER_SPREAD * max(float(middle), 1.0) else "delay", affected)
+
+
+def _released_together(end: Floats) -> bool:
+    if len(end) < 4:
+        return False
+    low, high = np.quantile(end, [0.05, 0.95])
+    return False if high <= low else bool(np.quantile(end, 0.75) - np.quantile(end, 0.25) < 0.05 * (high - low))
+
+
+def _bandwidth(extra: Floats, payload: Floats | None) -> float | None:
+    """Bytes per second if the time beyond the usual grows with the payload and hardly anything else, else None."""
+    if payload is None:
+        return None
+    known = np.isfinite(payload)
+    if known.sum() < PAYLOAD_ROWS:
+        return None
+    x, y = payload[known], extra[known]
+    variance = float(x.var())
+    if variance < (0.05 * float(x.mean())) ** 2 or variance == 0:
+        return None
+    slope = float(((x - x.mean()) * (y - y.mean())).mean()) / variance
+    total = float(y.var())
+    if slope <= 0 or total == 0:
+        return None
+    explained = slope**2 * variance / total
+    intercept = float(y.mean()) - slope * float(x.mean())
+    grows = explained >= BANDWIDTH_FIT and abs(intercept) < 0.5 * float(np.abs(y).mean())
+    return 1e9 / slope if grows else None
