@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
-import psutil
 
 from tracegap.errors import PartFailed
-from tracegap.stack.state import running_stacks
+from tracegap.stack.state import RunningStack, running_stacks
 
 STOP_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.1
 
 
 @click.command()
@@ -28,16 +29,19 @@ def command(runs: Path) -> None:
     """
     stacks = list(running_stacks(runs))
     for stack in stacks:
-        process = stack.process
-        if process is None:
-            continue
-        try:
-            process.terminate()
-            process.wait(timeout=STOP_WITHIN_S)
-        except psutil.TimeoutExpired:
-            raise PartFailed(f"{stack.directory}: process {stack.pid} still runs after {STOP_WITHIN_S:g} s") from None
-        except psutil.NoSuchProcess:
-            pass
+        _stop(stack)
         click.echo(f"stopped {stack.directory}")
     if not stacks:
         click.echo(f"no stack runs below {runs}")
+
+
+def _stop(stack: RunningStack) -> None:
+    """Raises PartFailed when it still runs after its time."""
+    process = stack.process
+    if process is not None:
+        process.terminate()
+    deadline_s = time.monotonic() + STOP_WITHIN_S
+    while stack.process is not None:
+        if time.monotonic() > deadline_s:
+            raise PartFailed(f"{stack.directory}: process {stack.pid} still runs after {STOP_WITHIN_S:g} s")
+        time.sleep(LOOK_EVERY_S)

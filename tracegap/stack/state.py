@@ -35,7 +35,9 @@ class RunningStack:
         """The `tracegap up` that keeps it; None when it has ended."""
         try:
             process = psutil.Process(self.pid)
-            return process if abs(process.create_time() - self.created_s) < 1 else None
+            same = abs(process.create_time() - self.created_s) < 1
+            # A zombie has ended, and only waits for a parent that may never ask.
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
 
