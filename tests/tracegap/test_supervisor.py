@@ -66,7 +66,7 @@ def test_a_part_that_is_meant_to_end_may(supervisor: Supervisor) -> None:
 
 def test_a_program_that_is_not_there_is_named(supervisor: Supervisor) -> None:
     """A command that cannot be executed fails at `start`."""
-    with pytest.raises(PartFailed, match="ghost could not be started.*no-such-program"):
+    with pytest.raises(PartFailed, match=r"ghost could not be started.*no-such-program"):
         supervisor.start(Process("ghost", ("/no-such-program",)))
 
 
@@ -145,6 +145,6 @@ with Supervisor(Path({str(tmp_path / "parts")!r})) as supervisor:
     assert family, "the guardian at least"
     assert gone_within(family, 10) == []
     assert not data.exists()
-    # Also what was born after the census: it names this test's directory on its command line or lies below the guardian.
+    # Also what was born after the census.
     logs = [int(text) for log in (tmp_path / "parts").glob("daemon-*.log") if (text := log.read_text().strip())]
     assert [pid for pid in logs if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"] == []
