@@ -20,7 +20,7 @@ __all__ = ["DecodeError", "add_logs", "add_spans"]
 def add_spans(message: bytes | memoryview, rows: SpanRows) -> None:
     """Every span of a TracesData, which is also an ExportTraceServiceRequest. Raises DecodeError."""
     for resource_spans in TracesData.FromString(bytes(message)).resource_spans:
-        process = rows.process(dict(_pairs(resource_spans.resource.attributes)))
+        process = rows.process(dict(pairs(resource_spans.resource.attributes)))
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
                 _add_span(span, process, rows)
@@ -39,7 +39,7 @@ def _add_span(span: Span, process: int, rows: SpanRows) -> None:
         status=span.status.code,
         process=process,
         attributes=with_extras(
-            _pairs(span.attributes), _pairs(exception.attributes) if exception else (), span.status.message
+            pairs(span.attributes), pairs(exception.attributes) if exception else (), span.status.message
         ),
         links=[(_trace_id(link.trace_id), _span_id(link.span_id)) for link in span.links],
     )
@@ -48,7 +48,7 @@ def _add_span(span: Span, process: int, rows: SpanRows) -> None:
 def add_logs(message: bytes | memoryview, rows: LogRows) -> None:
     """Every record of a LogsData, which is also an ExportLogsServiceRequest. Raises DecodeError."""
     for resource_logs in LogsData.FromString(bytes(message)).resource_logs:
-        process = rows.process(dict(_pairs(resource_logs.resource.attributes)))
+        process = rows.process(dict(pairs(resource_logs.resource.attributes)))
         for scope_logs in resource_logs.scope_logs:
             for record in scope_logs.log_records:
                 rows.add(
@@ -57,8 +57,8 @@ def add_logs(message: bytes | memoryview, rows: LogRows) -> None:
                     span_id=_span_id(record.span_id),
                     service=process,
                     severity=record.severity_number,
-                    body=_text(record.body) if record.HasField("body") else None,
-                    attributes=_pairs(record.attributes),
+                    body=text(record.body) if record.HasField("body") else None,
+                    attributes=pairs(record.attributes),
                 )
 
 
@@ -70,11 +70,11 @@ def _span_id(raw: bytes) -> int:
     return int.from_bytes(raw, "big") if len(raw) == 8 else 0
 
 
-def _pairs(attributes: Iterable[KeyValue]) -> Pairs:
-    return [(attribute.key, _text(attribute.value)) for attribute in attributes]
+def pairs(attributes: Iterable[KeyValue]) -> Pairs:
+    return [(attribute.key, text(attribute.value)) for attribute in attributes]
 
 
-def _text(value: AnyValue) -> str:
+def text(value: AnyValue) -> str:
     kind = value.WhichOneof("value")
     if kind == "string_value":
         return value.string_value

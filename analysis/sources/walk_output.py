@@ -1,0 +1,227 @@
+"""What the compiled walks write: rows of numbers that point into the bytes they came from.
+
+A walk handles the plain case of its form and gives up (GAVE_UP) on everything odd: the caller then has the same bytes read by
+the form's Python reader, so that what is odd is decided in one place. Values that only need odd *rendering* (doubles,
+arrays, exceptions) are deferred: the row is there, and Python fills in its text afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.kernel import kernel
+
+__all__ = [
+    "ATTRIBUTES",
+    "DEFERRED",
+    "DOUBLE",
+    "EXCEPTION",
+    "GAVE_UP",
+    "GROUPS",
+    "LINKS",
+    "OK",
+    "Output",
+    "SCRATCH",
+    "SPANS",
+    "VALUE",
+    "Words",
+    "add_attribute",
+    "allocate",
+    "append_bytes",
+    "append_integer",
+    "defer",
+    "equals",
+    "intern",
+    "words",
+]
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+
+OK, GAVE_UP = 0, -1
+
+SPANS, ATTRIBUTES, LINKS, DEFERRED, GROUPS, SCRATCH = range(6)
+"""Index of each counter in `Output.counts`."""
+
+VALUE, DOUBLE, EXCEPTION = range(3)
+"""What a deferred row waits for: a value's text, a double's text, or (two rows) an exception's type and message."""
+
+_MAX_PROBES = 64
+_WORDS, _ARENA = 0, 1
+
+
+class Words(NamedTuple):
+    """Interned byte strings: an open hash table over an arena of their bytes."""
+
+    slots: npt.NDArray[np.int32]  # word or -1
+    ranges: Ints  # (words, 3): start in the arena, length, hash
+    arena: Bytes
+    counts: Ints  # words, bytes in the arena
+
+
+class Output(NamedTuple):
+    spans: Ints  # (spans, 12): trace id high and low, span id, parent, start, end, kind, status, name, group, attributes' end, links' end
+    attributes: Ints  # (attributes, 3): key, start, length; start < 0: in the scratch, at ~start; key < 0: dropped
+    links: Ints  # (links, 3): trace id high and low, span id
+    deferred: Ints  # (deferred, 4): what, attribute row, start, length
+    groups: Ints  # (groups, 4): key word or -1, start, length, number of the unit: where resources and processes are described
+    scratch: Bytes
+    counts: Ints  # by SPANS ... SCRATCH
+    names: Words
+    keys: Words
+
+
+def allocate(size: int, seeds: tuple[bytes, ...] = ()) -> Output:
+    """Room for what `size` bytes can plausibly hold; memory that is not written to costs nothing. `seeds` are the first keys."""
+    spans, attributes = size // 24 + 64, size // 8 + 64
+    output = Output(
+        spans=np.empty((spans, 12), np.int64),
+        attributes=np.empty((attributes, 3), np.int64),
+        links=np.empty((size // 16 + 64, 3), np.int64),
+        deferred=np.empty((size // 8 + 64, 4), np.int64),
+        groups=np.empty((size // 16 + 64, 4), np.int64),
+        scratch=np.empty(size + 4096, np.uint8),
+        counts=np.zeros(6, np.int64),
+        names=words(spans, size),
+        keys=words(min(attributes, 1 << 16), size),
+    )
+    for seed in seeds:
+        intern.compiled(output.keys, _readonly(seed), 0, len(seed))
+    return output
+
+
+def words(count: int, size: int) -> Words:
+    """Room for so many words of so many bytes in all."""
+    slots = 1 << max(count * 2 - 1, 1).bit_length()
+    return Words(
+        np.full(slots, -1, np.int32), np.empty((count, 3), np.int64), np.empty(size + 4096, np.uint8), np.zeros(2, np.int64)
+    )
+
+
+def _readonly(word: bytes) -> Bytes:
+    return np.frombuffer(word, np.uint8)
+
+
+@kernel
+def equals(data: Bytes, start: int, length: int, word: Bytes) -> bool:
+    """Whether the range holds exactly this word."""
+    if length != len(word):
+        return False
+    for i in range(length):  # noqa: SIM110 - a loop is what compiles
+        if data[start + i] != word[i]:
+            return False
+    return True
+
+
+@kernel
+def intern(words: Words, data: Bytes, start: int, length: int) -> int:
+    """The number of the word in this range; -1 when the table is full or an attacker chose the words."""
+    hashed = np.uint64(0xCBF29CE484222325)
+    for i in range(start, start + length):
+        hashed = (hashed ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
+    hashed ^= hashed >> np.uint64(29)
+    mask = len(words.slots) - 1
+    slot = np.int64(hashed & np.uint64(mask))
+    for _ in range(_MAX_PROBES):
+        word = words.slots[slot]
+        if word < 0:
+            return _add_word(words, data, start, length, np.int64(hashed), slot)
+        if words.ranges[word, 2] == np.int64(hashed) and words.ranges[word, 1] == length:
+            at = words.ranges[word, 0]
+            same = True
+            for i in range(length):
+                if words.arena[at + i] != data[start + i]:
+                    same = False
+                    break
+            if same:
+                return np.int64(word)
+        slot = (slot + 1) & mask
+    return -1
+
+
+@kernel
+def _add_word(words: Words, data: Bytes, start: int, length: int, hashed: int, slot: int) -> int:
+    word, at = words.counts[_WORDS], words.counts[_ARENA]
+    if word >= len(words.ranges) or at + length > len(words.arena):
+        return -1
+    words.slots[slot] = word
+    words.ranges[word, 0] = at
+    words.ranges[word, 1] = length
+    words.ranges[word, 2] = hashed
+    for i in range(length):
+        words.arena[at + i] = data[start + i]
+    words.counts[_WORDS] += 1
+    words.counts[_ARENA] += length
+    return word
+
+
+@kernel
+def add_attribute(out: Output, key: int, start: int, length: int) -> bool:
+    """Append an attribute whose value is this range; False when there is no room."""
+    row = out.counts[ATTRIBUTES]
+    if row >= len(out.attributes):
+        return False
+    out.attributes[row, 0] = key
+    out.attributes[row, 1] = start
+    out.attributes[row, 2] = length
+    out.counts[ATTRIBUTES] = row + 1
+    return True
+
+
+@kernel
+def defer(out: Output, what: int, start: int, length: int) -> bool:
+    """Leave the attribute row that comes next to Python, which finds its value in this range; False when there is no room."""
+    row = out.counts[DEFERRED]
+    if row >= len(out.deferred):
+        return False
+    out.deferred[row, 0] = what
+    out.deferred[row, 1] = out.counts[ATTRIBUTES]
+    out.deferred[row, 2] = start
+    out.deferred[row, 3] = length
+    out.counts[DEFERRED] = row + 1
+    return True
+
+
+@kernel
+def append_bytes(out: Output, word: Bytes) -> int:
+    """Copy a word to the scratch; its place as attributes name it, or 0 (which is none) when there is no room."""
+    at = out.counts[SCRATCH]
+    if at + len(word) > len(out.scratch):
+        return 0
+    for i in range(len(word)):
+        out.scratch[at + i] = word[i]
+    out.counts[SCRATCH] = at + len(word)
+    return ~at
+
+
+@kernel
+def append_integer(out: Output, value: int) -> int:
+    """Write a number in decimal to the scratch; the same result."""
+    at = out.counts[SCRATCH]
+    if at + 20 > len(out.scratch):
+        return 0
+    rest = np.uint64(value)
+    end = at
+    if value < 0:
+        out.scratch[at] = 45  # "-"
+        end += 1
+        rest = ~rest + np.uint64(1)
+    first = end
+    while True:
+        out.scratch[end] = np.uint8(48 + np.int64(rest % np.uint64(10)))
+        rest //= np.uint64(10)
+        end += 1
+        if rest == 0:
+            break
+    last = end - 1
+    while first < last:
+        out.scratch[first], out.scratch[last] = out.scratch[last], out.scratch[first]
+        first += 1
+        last -= 1
+    out.counts[SCRATCH] = end
+    return ~at
+
+
