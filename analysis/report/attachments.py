@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analysis.budget import BudgetVerdict
 from analysis.report.distributions import Distribution
 from analysis.report.exemplar import Exemplar
 from analysis.report.timeline import Timeline
+from analysis.scorecard import Scorecard
 
 __all__ = ["Attachments"]
 
@@ -23,7 +25,7 @@ class Attachments:
     exemplars: tuple[Exemplar, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     timeline: Timeline | None = None
-    budgets: tuple[object, ...] = ()
-    scorecard: object | None = None
+    budgets: tuple[BudgetVerdict, ...] = ()
+    scorecard: Scorecard | None = None
     files: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import jinja2
 
-from analysis.diagnosis import Accounting, Diagnosis, Finding, HopSummary, OperationSummary, PhaseSummary
+from analysis.diagnosis import Accounting, Diagnosis, OperationSummary
 from analysis.observations import CATEGORIES
 from analysis.report import words
 from analysis.report.attachments import Attachments
 from analysis.report.charts import histogram, timeline_chart
 from analysis.report.exemplar import PARTS, Exemplar, Row
+from analysis.report.headline import headline
 from analysis.report.hop_map import hop_map
-from analysis.report.printable import shortened
 from analysis.report.ordering import by_cost, waiting_ms
+from analysis.report.printable import shortened
 
 __all__ = ["render", "render_trace"]
 
@@ -56,19 +57,23 @@ def render(diagnosis: Diagnosis, attachments: Attachments | None = None) -> str:
     blamed = {finding.culprit for finding in diagnosis.findings} | {f.hop for f in diagnosis.findings if f.hop}
     charts = {item.rank: histogram(item) for item in attachments.distributions}
     timeline = timeline_chart(attachments.timeline, diagnosis.phases) if attachments.timeline else None
-    return _environment().get_template("report.html").render(
-        d=diagnosis,
-        a=attachments,
-        headline=headline(diagnosis),
-        hops=costliest,
-        hop_map=hop_map(costliest[:MAX_MAP_HOPS]),
-        max_map_hops=MAX_MAP_HOPS,
-        blamed=blamed,
-        charts=charts,
-        timeline=timeline,
-        budgets=_budgets(diagnosis),
-        traces=[(exemplar, _lanes(exemplar)) for exemplar in attachments.exemplars],
-        drawn={exemplar.trace_id for exemplar in attachments.exemplars},
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            d=diagnosis,
+            a=attachments,
+            headline=headline(diagnosis),
+            hops=costliest,
+            hop_map=hop_map(costliest[:MAX_MAP_HOPS]),
+            max_map_hops=MAX_MAP_HOPS,
+            blamed=blamed,
+            charts=charts,
+            timeline=timeline,
+            budgets=_budgets(diagnosis),
+            traces=[(exemplar, _lanes(exemplar)) for exemplar in attachments.exemplars],
+            drawn={exemplar.trace_id for exemplar in attachments.exemplars},
+        )
     )
 
 
@@ -76,15 +81,6 @@ def render_trace(exemplar: Exemplar) -> str:
     """One trace on a page of its own."""
     template = _environment().get_template("trace.html")
     return template.render(exemplar=exemplar, lanes=_lanes(exemplar))
-
-
-def headline(diagnosis: Diagnosis) -> str:
-    """The verdict as a sentence."""
-    if diagnosis.findings:
-        return diagnosis.findings[0].summary
-    if diagnosis.verdict == "inconclusive":
-        return "Too little was seen to say whether anything is wrong: this is not a clean report."
-    return "Nothing changed beyond chance, and no hop failed more than before."
 
 
 @cache

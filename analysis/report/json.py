@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import orjson
 
+from analysis.budget import BudgetVerdict
 from analysis.diagnosis import Diagnosis, HopStats, HopSummary
 from analysis.report.attachments import Attachments
 
@@ -36,8 +37,9 @@ def as_document(diagnosis: Diagnosis, attachments: Attachments | None = None) ->
         "hops": [_hop(hop) for hop in diagnosis.hops],
         "findings": [asdict(finding) for finding in diagnosis.findings],
         "phases": [asdict(phase) for phase in diagnosis.phases],
-        "scorecard": None,
+        "scorecard": asdict(attachments.scorecard) if attachments.scorecard else None,
         "logs": diagnosis.logs,
+        "budgets": [_budget(result) for result in attachments.budgets],
     }
     rounded = _rounded(document)
     assert isinstance(rounded, dict)
@@ -50,6 +52,17 @@ def _hop(hop: HopSummary) -> dict[str, object]:
         "kind": hop.kind,
         **_stats(hop.stats),
         "baseline": None if hop.baseline is None else _stats(hop.baseline),
+    }
+
+
+def _budget(result: BudgetVerdict) -> dict[str, object]:
+    return {
+        "expression": result.budget.text,
+        "held": result.held,
+        "value": result.value,
+        "excess": result.excess,
+        "where": result.where,
+        "message": result.message,
     }
 
 

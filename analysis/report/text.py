@@ -9,13 +9,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from analysis.diagnosis import Accounting, Diagnosis, Finding, HopStats, HopSummary, OperationSummary, Verdict
+from analysis.diagnosis import Accounting, Diagnosis, Finding, HopSummary, OperationSummary, Verdict
 from analysis.observations import CATEGORIES
 from analysis.report import words
 from analysis.report.attachments import Attachments
+from analysis.report.headline import headline
+from analysis.report.ordering import by_cost, waiting_ms
+from analysis.report.palette import CATEGORY_FILLS, CATEGORY_STYLES
 from analysis.report.printable import printable, shortened
+from analysis.report.tree import trace_tree
+from analysis.scorecard import Scorecard
 
-__all__ = ["CATEGORY_STYLES", "render", "to_terminal"]
+__all__ = ["bar", "finding_numbers", "heading", "render", "to_terminal"]
 
 VERDICT_STYLES: dict[Verdict, str] = {
     "ok": "bold green",
@@ -23,19 +28,15 @@ VERDICT_STYLES: dict[Verdict, str] = {
     "failing": "bold red",
     "inconclusive": "bold magenta",
 }
-CATEGORY_STYLES = {
-    "self": "blue",
-    "wire": "red",
-    "peer": "cyan",
-    "queue": "yellow",
-    "overlap": "bright_black",
-    "gap": "magenta",
-}
-CATEGORY_FILLS = dict(zip(CATEGORIES, "█▓▒░·╳", strict=True))
-"""A fill of its own per category: the bar must also be readable without colour."""
-
 MIN_WIDTH = 80
 MAX_HOPS = 15
+MAX_OPERATIONS = 6
+MAX_TREE_ROWS = 28
+HOP_NUMBERS_WIDTH = 57
+"""Columns that the hop table needs beside the hop's name."""
+MINOR = 0.005
+"""Stretches below this part of a trace are not drawn in the report (`tracegap trace` draws all)."""
+COMPLETION_WORTH_SAYING = 1.05
 
 
 def render(
@@ -46,9 +47,12 @@ def render(
     width = max(width, MIN_WIDTH)
     sections = [
         _headline(diagnosis, attachments),
-        _findings(diagnosis, attachments),
+        _findings(diagnosis),
+        _budgets(attachments),
         _accounting(diagnosis, width),
         _hops(diagnosis.hops, width),
+        _exemplar(attachments, width),
+        _scorecard(attachments.scorecard),
         _next_steps(attachments),
     ]
     return to_terminal([section for section in sections if section is not None], width=width, colour=colour)
@@ -98,13 +102,9 @@ def _headline(diagnosis: Diagnosis, attachments: Attachments) -> RenderableType:
     return Group(*lines)
 
 
-def _findings(diagnosis: Diagnosis, attachments: Attachments) -> RenderableType:
+def _findings(diagnosis: Diagnosis) -> RenderableType:
     if not diagnosis.findings:
-        nothing = {
-            "ok": "Nothing changed beyond chance, and no hop failed more than before.",
-            "inconclusive": "Too little was seen to say whether anything is wrong: this is not a clean report.",
-        }
-        return Group(heading("FINDINGS"), Text(nothing.get(diagnosis.verdict, "None.")))
+        return Group(heading("FINDINGS"), Text(headline(diagnosis)))
     return Group(heading("FINDINGS"), *(_finding(finding) for finding in diagnosis.findings))
 
 
@@ -144,28 +144,40 @@ def finding_numbers(finding: Finding) -> str:
     return ", ".join(parts)
 
 
-def _accounting(diagnosis: Diagnosis, width: int) -> RenderableType:
-    budgets = [("all traces", diagnosis.accounting)]
-    rows = [_budget_row(name, budget, width) for name, budget in budgets]
-    legend = Text("      ")
+def _accounting(diagnosis: Diagnosis, width: int) -> RenderableType | None:
+    """One bar per operation, the most expensive first; only the whole when there is one operation."""
+    if diagnosis.accounting.root_ms <= 0:
+        return None
+    legend = Text("  ")
     for category in CATEGORIES:
         legend.append(CATEGORY_FILLS[category], style=CATEGORY_STYLES[category])
-        legend.append(f" {category} {words.percent(_part(diagnosis.accounting, category))}   ")
-    return Group(
-        heading(f"TIME  {words.milliseconds(diagnosis.accounting.root_ms)} of requests"), *rows, Text(legend.plain)
-    )
+        legend.append(f" {category} {words.percent(part_of(diagnosis.accounting, category))}  ")
+    operations = sorted(diagnosis.operations, key=lambda operation: -operation.accounting.root_ms)
+    rows: list[RenderableType] = []
+    for operation in operations[:MAX_OPERATIONS]:
+        rows += [_operation(operation), Text.assemble("  ", *bar(operation.accounting, width - 2))]
+    title = f"TIME  {words.milliseconds(diagnosis.accounting.root_ms)} of requests"
+    if len(operations) > MAX_OPERATIONS:
+        title += f"; the {MAX_OPERATIONS} costliest of {words.count_of(len(operations), 'operation')}"
+    return Group(heading(title), legend, *rows)
 
 
-def _budget_row(name: str, budget: Accounting, width: int) -> Text:
-    return Text.assemble("      ", *bar(budget, width - 6))
+def _operation(operation: OperationSummary) -> Text:
+    text = f"  {printable(operation.name)}: {words.count_of(operation.traces, 'request')}"
+    if operation.failed:
+        text += f", {words.number(operation.failed)} failed"
+    text += f", p50 {words.milliseconds(operation.p50_ms)}, p95 {words.milliseconds(operation.p95_ms)}"
+    if operation.completion_p95_ms > operation.p95_ms * COMPLETION_WORTH_SAYING:
+        text += f", complete after {words.milliseconds(operation.completion_p95_ms)} (p95)"
+    return Text(text)
 
 
 def bar(budget: Accounting, width: int) -> list[tuple[str, str]]:
-    """The budget as one bar of exactly `width` cells (none for an empty budget): largest remainders get the cells
+    """The budget as one bar of exactly `width` cells (none for an empty budget); the largest remainders get the cells
     that rounding leaves over."""
     if budget.root_ms <= 0:
         return []
-    exact = [_part(budget, category) * width for category in CATEGORIES]
+    exact = [part_of(budget, category) * width for category in CATEGORIES]
     cells = [int(length) for length in exact]
     by_remainder = sorted(range(len(exact)), key=lambda index: cells[index] - exact[index])
     for index in by_remainder[: width - sum(cells)]:
@@ -176,7 +188,8 @@ def bar(budget: Accounting, width: int) -> list[tuple[str, str]]:
     ]
 
 
-def _part(budget: Accounting, category: str) -> float:
+def part_of(budget: Accounting, category: str) -> float:
+    """The category's part of the whole, 0..1."""
     value: float = getattr(budget, f"{category}_ms")
     return value / budget.root_ms if budget.root_ms > 0 else 0.0
 
@@ -185,51 +198,74 @@ def _hops(hops: tuple[HopSummary, ...], width: int) -> RenderableType | None:
     if not hops:
         return None
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("hop", no_wrap=True)
-    for name in ("kind", "calls", "failed", "p50", "p95", "p99", "p50 before"):
-        table.add_column(name, justify="left" if name == "kind" else "right", no_wrap=True)
-    name_width = max(20, width - 62)
-    shown = sorted(hops, key=_cost, reverse=True)[:MAX_HOPS]
+    table.add_column("  hop", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    for name in ("calls", "failed", "p50 ms", "p95", "p99", "before"):
+        table.add_column(name, justify="right", no_wrap=True)
+    shown = sorted(hops, key=by_cost, reverse=True)[:MAX_HOPS]
     for hop in shown:
-        table.add_row(*_hop_row(hop, name_width))
-    title = "HOPS  wire time of calls, queue time of messages"
+        table.add_row(*_hop_row(hop, width - HOP_NUMBERS_WIDTH))
+    title = "HOPS  wire time of calls, queue time of messages; before: p50 of the baseline"
     if len(shown) < len(hops):
-        title += f"; {len(shown)} of {len(hops)}, the costliest first"
+        title = f"HOPS  the {len(shown)} costliest of {words.number(len(hops))}; before: p50 of the baseline"
     return Group(heading(title), table)
 
 
 def _hop_row(hop: HopSummary, name_width: int) -> list[str | Text]:
     stats = hop.stats
-    times = waiting(stats)
-    before = None if hop.baseline is None else waiting(hop.baseline)
-    failed = Text(words.number(stats.failed), style="red" if stats.failed else "")
+    times = waiting_ms(stats)
+    before = None if hop.baseline is None else waiting_ms(hop.baseline)
     percentiles = (times.p50, times.p95, times.p99) if times else (None, None, None)
     return [
-        Text(shortened(hop.hop, name_width)),
+        Text("  " + shortened(hop.hop, name_width)),
         hop.kind,
         words.number(stats.calls),
-        failed,
-        *(words.milliseconds(ms) for ms in percentiles),
-        words.milliseconds(before.p50 if before else None),
+        Text(words.number(stats.failed), style="red" if stats.failed else ""),
+        *(words.bare_milliseconds(ms) for ms in percentiles),
+        words.bare_milliseconds(before.p50 if before else None),
     ]
 
 
-def waiting(stats: HopStats):  # type: ignore[no-untyped-def]
-    return stats.wire_ms or stats.queue_ms
+def _exemplar(attachments: Attachments, width: int) -> RenderableType | None:
+    """One slow or failed request in full: the first exemplar, which is the worst of the first finding."""
+    if not attachments.exemplars:
+        return None
+    exemplar = attachments.exemplars[0]
+    title = f"ONE TRACE  {printable(exemplar.title)}, {words.milliseconds(exemplar.root_ns / 1e6)}, {exemplar.trace_id}"
+    tree = trace_tree(exemplar, width, minor=MINOR, max_rows=MAX_TREE_ROWS)
+    return Group(heading(title), tree)
 
 
-def _cost(hop: HopSummary) -> float:
-    times = waiting(hop.stats)
-    return float(hop.stats.failed) * 1e12 + (times.p50 * hop.stats.calls if times else 0.0)
+def _budgets(attachments: Attachments) -> RenderableType | None:
+    if not attachments.budgets:
+        return None
+    lines = [
+        Text.assemble(("  ✓ ", "green") if result.held else ("  ✗ ", "bold red"), printable(result.message))
+        for result in attachments.budgets
+    ]
+    return Group(heading("BUDGETS"), *lines)
 
 
-def _operations(operations: tuple[OperationSummary, ...]) -> RenderableType | None:
-    return None
+def _scorecard(scorecard: Scorecard | None) -> RenderableType | None:
+    if scorecard is None:
+        return None
+    lines: list[RenderableType] = []
+    for fault in scorecard.faults:
+        mark = ("  ✓ ", "green") if fault.found else ("  ✗ ", "bold red") if fault.counts else ("  – ", "dim")
+        text = printable(fault.message)
+        if fault.reported_ms is not None:
+            text += f"; reported {words.signed_milliseconds(fault.reported_ms)}"
+            if fault.fault.measured_ms is not None:
+                text += f", measured {words.milliseconds(fault.fault.measured_ms)}"
+        lines.append(Text.assemble(mark, text))
+    title = (
+        f"SCORECARD  {scorecard.found} found, {scorecard.missed} missed, "
+        f"{words.count_of(len(scorecard.false_findings), 'false finding')}"
+    )
+    return Group(heading(title), *lines)
 
 
 def _next_steps(attachments: Attachments) -> RenderableType | None:
-    if not attachments.commands and not attachments.files:
-        return None
-    lines = [Text(f"  {printable(command)}") for command in attachments.commands]
-    lines += [Text(f"  report: {printable(name)}") for name in attachments.files]
-    return Group(heading("NEXT"), *lines)
+    lines = [Text(f"  {printable(command)}", overflow="fold") for command in attachments.commands]
+    lines += [Text(f"  report: {printable(name)}", overflow="fold") for name in attachments.files]
+    return Group(heading("NEXT"), *lines) if lines else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,12 +54,12 @@ def timeline(observations: Observations, bins: int = BINS) -> Timeline | None:
     return Timeline(
         tuple(
             _bin(edges[index], edges[index + 1], durations[low:high], int(failed[low:high].sum()))
-            for index, (low, high) in enumerate(zip(cuts[:-1], cuts[1:], strict=True))
+            for index, (low, high) in enumerate(pairwise(cuts))
         )
     )
 
 
-def _bin(start_ns: int, end_ns: int, durations_ms: np.ndarray, failed: int) -> Bin:  # type: ignore[type-arg]
+def _bin(start_ns: int, end_ns: int, durations_ms: np.ndarray, failed: int) -> Bin:
     if not len(durations_ms):
         return Bin(start_ns, end_ns, 0, 0, None, None)
     p50, p95 = np.quantile(durations_ms, (0.5, 0.95))

@@ -74,9 +74,7 @@ def guides(depths: Sequence[int]) -> list[str]:
     return drawn[::-1]
 
 
-def _line(
-    row: Row, guide: str, name_width: int, lane_width: int, start_ns: int, total_ns: int, *, large: bool
-) -> Text:
+def _line(row: Row, guide: str, name_width: int, lane_width: int, start_ns: int, total_ns: int, *, large: bool) -> Text:
     if len(guide) > name_width - 16:  # very deep: the name matters more than its lines
         guide = "…" + guide[-(name_width - 17) :]
     line = Text(no_wrap=True, overflow="ellipsis")
@@ -132,9 +130,7 @@ def lane(row: Row, width: int, start_ns: int, total_ns: int) -> list[tuple[str, 
     elif not row.stretches:
         paint(row.start_ns, row.end_ns, "┄", CATEGORY_STYLES[WAIT_CATEGORY[row.part]])
     for stretch in row.stretches:
-        paint(
-            stretch.start_ns, stretch.end_ns, CATEGORY_FILLS[stretch.category], CATEGORY_STYLES[stretch.category]
-        )
+        paint(stretch.start_ns, stretch.end_ns, CATEGORY_FILLS[stretch.category], CATEGORY_STYLES[stretch.category])
     return cells
 
 

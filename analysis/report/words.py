@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-__all__ = ["clock_time", "count_of", "interval", "milliseconds", "number", "percent", "round_milliseconds", "signed_milliseconds"]
+__all__ = [
+    "bare_milliseconds",
+    "clock_time",
+    "count_of",
+    "interval",
+    "milliseconds",
+    "number",
+    "percent",
+    "round_milliseconds",
+    "signed_milliseconds",
+]
 
 
 def number(value: float) -> str:
@@ -29,6 +39,13 @@ def milliseconds(ms: float | None) -> str:
     if size >= 100 or ms == 0:
         return f"{ms:,.0f} ms"
     return f"{ms:.1f} ms" if size >= 1 else f"{ms:.2f} ms"
+
+
+def bare_milliseconds(ms: float | None) -> str:
+    """For columns that name the unit: `0.42`, `3.4`, `1,501`, `45,000`."""
+    if ms is None:
+        return "–"
+    return milliseconds(ms).removesuffix(" ms") if abs(ms) < 10_000 else number(ms)
 
 
 def round_milliseconds(ms: float) -> str:

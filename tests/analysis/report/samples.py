@@ -218,8 +218,12 @@ LOST_ORDER = Exemplar(
 DEMO_TIMELINE = Timeline(
     tuple(
         Bin(
-            START_NS + second * SECOND_NS, START_NS + (second + 1) * SECOND_NS, 20, 1 if second == 40 else 0,
-            None if second == 26 else 12.0 + second % 3, None if second == 26 else 1_600.0 if 27 <= second < 52 else 140.0,
+            START_NS + second * SECOND_NS,
+            START_NS + (second + 1) * SECOND_NS,
+            0 if second == 26 else 20,
+            1 if second == 40 else 0,
+            None if second == 26 else 12.0 + second % 3,
+            None if second == 26 else 1_600.0 if 27 <= second < 52 else 140.0,
         )
         for second in range(90)
     )
@@ -232,11 +236,11 @@ def _bell(middle: int) -> tuple[float, ...]:
 
 
 DEMO_DISTRIBUTION = Distribution(
-    1,
-    "response leg of gateway->payment",
-    True,
-    tuple(0.5 * 2.0**index for index in range(13)),
-    (Series("baseline", 298, 0.6, 1.6, _bell(1)), Series("slow-payment", 204, 1_500.6, 1_538.9, _bell(11))),
+    rank=1,
+    quantity="response leg of gateway->payment",
+    logarithmic=True,
+    edges_ms=tuple(0.5 * 2.0**index for index in range(13)),
+    series=(Series("baseline", 298, 0.6, 1.6, _bell(1)), Series("slow-payment", 204, 1_500.6, 1_538.9, _bell(11))),
 )
 
 DEMO_ATTACHMENTS = Attachments(
