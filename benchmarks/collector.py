@@ -1,6 +1,6 @@
 """Receiving: spans acknowledged per CPU-second of the receiver, side by side with Jaeger.
 
-    python -m benchmarks.collector [--jaeger .peers/bin/jaeger] [--rounds 5] [--seconds 4]
+    make peers; python -m benchmarks.collector [--rounds 5] [--seconds 4]
 
 Four client processes send prepared batches of 512 spans over keep-alive connections and wait for each answer. The
 receiver's CPU time (user + system, all its threads) is read before and after by psutil; what the clients
@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import multiprocessing
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -30,6 +28,8 @@ import psutil
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console
 from rich.table import Table
+
+from peers import jaeger
 
 BATCH_SPANS = 512
 CLIENTS = 4
@@ -119,56 +119,8 @@ def tracegap(directory: Path) -> Iterator[Receiver]:
             process.terminate()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextlib.contextmanager
-def jaeger(binary: Path, directory: Path) -> Iterator[Receiver]:
-    """Jaeger 2 with memory storage (at most 100,000 traces kept) and only the parts that receive and store."""
-    grpc_address, http_address = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    config = {
-        "service": {
-            "extensions": ["jaeger_storage"],
-            "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "error"}},
-            "pipelines": {
-                "traces": {"receivers": ["otlp"], "processors": ["batch"], "exporters": ["jaeger_storage_exporter"]}
-            },
-        },
-        "extensions": {"jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": 100_000}}}}},
-        "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": grpc_address}, "http": {"endpoint": http_address}}}},
-        "processors": {"batch": {}},
-        "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
-    }  # fmt: skip
-    path = directory / "jaeger.json"
-    path.write_text(json.dumps(config))
-    with subprocess.Popen(
-        [str(binary), "--config", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            _await_listening(http_address, process)
-            yield Receiver("Jaeger", process.pid, grpc_address, http_address)
-        finally:
-            process.terminate()
-
-
-def _await_listening(address: str, process: subprocess.Popen[bytes]) -> None:
-    host, port = address.split(":")
-    for _ in range(300):
-        with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
-            return
-        if process.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise SystemExit("Jaeger does not come up")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jaeger", type=Path, default=Path(".peers/bin/jaeger"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
     options = parser.parse_args()
@@ -177,8 +129,9 @@ def main() -> None:
         pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(CLIENTS))
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         receivers = [stack.enter_context(tracegap(directory / "otlp"))]
-        if options.jaeger.exists():
-            receivers.append(stack.enter_context(jaeger(options.jaeger, directory)))
+        if jaeger.BINARY.exists():
+            original = stack.enter_context(jaeger.jaeger(directory))
+            receivers.append(Receiver("Jaeger", original.pid, original.grpc, original.http))
         for _ in range(options.rounds):
             for protocol in ("grpc", "http"):
                 for receiver in receivers:
