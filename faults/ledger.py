@@ -129,10 +129,13 @@ def _fold(records: dict[str, FaultRecord], line: dict[str, Any]) -> None:
         case "confirmed":
             record = replace(record, confirmed_ns=at_ns)
         case "adjusted":
-            record = replace(record, attributes=line["attributes"], asked=line.get("asked", record.asked))
+            record = replace(record, attributes=line["attributes"])
         case "seen":
             first_ns = record.seen_ns if record.seen_ns is not None else at_ns
-            record = replace(record, seen_ns=first_ns, measured=line["measured"], took_effect=True, reason=None)
+            asked = record.asked if line["asked"] is None else line["asked"]  # of a ramp: when it was measured
+            record = replace(
+                record, seen_ns=first_ns, asked=asked, measured=line["measured"], took_effect=True, reason=None
+            )
         case "unseen":
             record = replace(record, took_effect=line["took_effect"], reason=line["reason"])
         case "removed" | "rolled_back":

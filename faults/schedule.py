@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from faults.plan import Phase
 from faults.toxics import Choice, Cut, DropFirstConnections, Fault, Toxic
 
-__all__ = ["Episode", "adjustments", "episodes"]
+__all__ = ["Episode", "adjustments", "episodes", "overlapping"]
 
 MOST_EPISODES = 10_000
 """Per phase: more of them than Toxiproxy could follow is a mistake in the plan."""
@@ -87,3 +87,15 @@ def adjustments(episode: Episode) -> tuple[tuple[float, dict[str, int]], ...]:
             steps.append((episode.start_s + length_s * step / (count + 1), attributes))
             latest = attributes
     return tuple(steps)
+
+
+def overlapping(episode: Episode, planned: Sequence[Episode]) -> tuple[Episode, ...]:
+    """The other episodes on the same link that share some of its time."""
+    return tuple(
+        other
+        for other in planned
+        if other.id != episode.id
+        and other.fault.link == episode.fault.link
+        and other.start_s < episode.end_s
+        and episode.start_s < other.end_s
+    )
