@@ -1,0 +1,180 @@
+"""One edge-triggered epoll for every relayed socket, itself a single descriptor of the event loop.
+
+Every socket is registered once, for reading and writing, and never again: pausing is not reading, so back-pressure
+costs no system call. Deadlines come from a timerfd in the same epoll, because the timers of libuv have a resolution
+of a millisecond, which would be most of the error of an injected latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import select
+from collections import deque
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from time import monotonic_ns
+
+__all__ = ["Deadline", "Poller"]
+
+READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+WRITABLE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+STREAM = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+
+ROUNDS_PER_TURN = 8
+"""How often one turn of the event loop asks for more, before the HTTP interface gets its turn."""
+
+CLOCK_MONOTONIC = 1
+TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
+TFD_TIMER_ABSTIME = 1
+
+
+class _Itimerspec(ctypes.Structure):
+    _fields_ = (
+        ("interval_s", ctypes.c_long),
+        ("interval_ns", ctypes.c_long),
+        ("value_s", ctypes.c_long),
+        ("value_ns", ctypes.c_long),
+    )
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Deadline:
+    """A callback due at `at_ns` of the monotonic clock; `cancel()` forgets it."""
+
+    __slots__ = ("_poller", "at_ns", "callback")
+
+    def __init__(self, at_ns: int, callback: Callable[[], None], poller: Poller) -> None:
+        self.at_ns = at_ns
+        self.callback: Callable[[], None] | None = callback
+        self._poller = poller
+
+    def __lt__(self, other: Deadline) -> bool:
+        return self.at_ns < other.at_ns
+
+    def cancel(self) -> None:
+        if self.callback is not None:
+            self.callback = None
+            self._poller.note_cancelled()
+
+
+class Poller:
+    """Calls back when sockets are ready, when deadlines pass, and when work was put off to keep the turn short."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Callable[[int], None]] = {}
+        self._soon: deque[Callable[[], None]] = deque()
+        self._deadlines: list[Deadline] = []
+        self._cancelled = 0
+        self._armed_ns = 0
+        self._turning = False
+        self._timer_fd: int = _libc.timerfd_create(CLOCK_MONOTONIC, TFD_FLAGS)
+        if self._timer_fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+        self._handlers[self._timer_fd] = self._on_timer
+        self._epoll.register(self._timer_fd, select.EPOLLIN)
+        loop.add_reader(self._epoll.fileno(), self._turn)
+
+    def close(self) -> None:
+        """Stop calling back. Registered sockets are closed by whoever owns them."""
+        self._loop.remove_reader(self._epoll.fileno())
+        self._handlers.clear()
+        self._deadlines.clear()
+        self._epoll.close()
+        os.close(self._timer_fd)
+
+    def add_stream(self, fd: int, handler: Callable[[int], None]) -> None:
+        """Report every change of readiness of a connected socket, once per change (edge-triggered)."""
+        if fd not in self._handlers:
+            self._epoll.register(fd, STREAM)
+        self._handlers[fd] = handler
+
+    def add_listener(self, fd: int, handler: Callable[[int], None]) -> None:
+        """Report a listening socket as long as connections wait (level-triggered)."""
+        self._handlers[fd] = handler
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def forget(self, fd: int) -> None:
+        """Drop a descriptor that is about to be closed; closing takes it out of the kernel's set."""
+        self._handlers.pop(fd, None)
+
+    def mute(self, fd: int, *, muted: bool) -> None:
+        """Stop or resume reporting a listening socket."""
+        self._epoll.modify(fd, 0 if muted else select.EPOLLIN)
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back after everybody else who is ready now had a turn."""
+        if not self._soon and not self._turning:
+            self._loop.call_soon(self._turn)
+        self._soon.append(callback)
+
+    def at(self, at_ns: int, callback: Callable[[], None]) -> Deadline:
+        """Call back at a time of the monotonic clock, never before it."""
+        deadline = Deadline(at_ns, callback, self)
+        heappush(self._deadlines, deadline)
+        if not self._armed_ns or at_ns < self._armed_ns:
+            self._arm(at_ns)
+        return deadline
+
+    def note_cancelled(self) -> None:
+        """Count a cancelled deadline; drop them all once they are most of what is queued."""
+        self._cancelled += 1
+        if self._cancelled > 1000 and self._cancelled * 2 > len(self._deadlines):
+            self._deadlines = [deadline for deadline in self._deadlines if deadline.callback is not None]
+            heapify(self._deadlines)
+            self._cancelled = 0
+
+    def _turn(self) -> None:
+        self._turning = True
+        try:
+            self._rounds()
+        finally:
+            self._turning = False
+        if self._soon:
+            self._loop.call_soon(self._turn)
+
+    def _rounds(self) -> None:
+        poll, handlers, soon = self._epoll.poll, self._handlers, self._soon
+        for _ in range(ROUNDS_PER_TURN):
+            events = poll(0)
+            for fd, event in events:
+                handler = handlers.get(fd)
+                if handler is not None:
+                    handler(event)
+            for _ in range(len(soon)):
+                soon.popleft()()
+            if not events and not soon:
+                return
+
+    def _on_timer(self, _event: int) -> None:
+        with contextlib.suppress(BlockingIOError):  # armed anew since the event
+            os.read(self._timer_fd, 8)
+        self._armed_ns = 1  # while callbacks run, `at` only queues: one arming at the end serves them all
+        while self._deadlines and self._deadlines[0].at_ns <= monotonic_ns():
+            self._fire(heappop(self._deadlines))
+        while self._deadlines and self._deadlines[0].callback is None:
+            self._fire(heappop(self._deadlines))
+        self._armed_ns = 0
+        if self._deadlines:
+            self._arm(self._deadlines[0].at_ns)
+
+    def _fire(self, deadline: Deadline) -> None:
+        callback, deadline.callback = deadline.callback, None
+        if callback is None:
+            self._cancelled -= 1
+        else:
+            callback()
+
+    def _arm(self, at_ns: int) -> None:
+        self._armed_ns = at_ns
+        seconds, nanoseconds = divmod(max(at_ns, 1), 1_000_000_000)
+        spec = _Itimerspec(0, 0, seconds, nanoseconds)
+        if _libc.timerfd_settime(self._timer_fd, TFD_TIMER_ABSTIME, ctypes.byref(spec), None) != 0:
+            raise OSError(ctypes.get_errno(), "timerfd_settime")
