@@ -166,7 +166,7 @@ def _measure(injected: Injected, usual: Exchange, now: Exchange) -> float | None
         case "latency" | "slicer" | "slow_close":
             return _added_ms(injected, usual, now)
         case "bandwidth":
-            # The callee works while the data trickles, so what the conversation took without the limit is not taken off.
+            # The callee works while the data trickles: what the conversation took without the limit is not taken off.
             return _volume_bytes(injected, now) / (now.answer_ms / 1000) if now.answer_ms else None
         case "timeout" | "reset_peer":
             return now.ended_ms if now.outcome != "silent" else None

@@ -15,9 +15,6 @@ from faults.toxics import Choice, Cut, DropFirstConnections, Fault, Toxic
 
 __all__ = ["Episode", "adjustments", "episodes", "overlapping"]
 
-MOST_EPISODES = 10_000
-"""Per phase: more of them than Toxiproxy could follow is a mistake in the plan."""
-
 MOST_ADJUSTMENTS = 50
 FASTEST_ADJUSTMENT_S = 0.2
 
