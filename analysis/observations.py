@@ -114,6 +114,7 @@ HOPS_SCHEMA = pa.schema(
         pa.field("attempt", pa.int16(), nullable=False),  # 0 = first try, n = n-th retry after an error
         pa.field("wasted_ns", pa.int64(), nullable=False),  # time this failed attempt cost before the next one began
         pa.field("payload_bytes", pa.int64()),
+        pa.field("symptom", pa.int8(), nullable=False),  # what the caller saw: FAILURES refused..truncated, else none
     ]
 )
 
