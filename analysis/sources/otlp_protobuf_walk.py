@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.kernel import kernel
+from analysis.kernel import bare_kernel
 from analysis.sources.walk_output import (
     ATTRIBUTES,
     DOUBLE,
@@ -44,7 +44,7 @@ _NOTHING, _STRING, _BOOL, _INT, _DOUBLE, _OTHER = range(6)
 _INT64_MAX = 2**63 - 1
 
 
-@kernel
+@bare_kernel
 def _varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """The number's 64 bits and where it ends; -1 when it does not end."""
     value = np.uint64(0)
@@ -58,7 +58,7 @@ def _varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
     return 0, -1
 
 
-@kernel
+@bare_kernel
 def _field(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
     """Tag, begin of the value and end of the field that starts at `at`; end -1 when it is damaged or a group."""
     tag, begin = _varint(data, at, end)
@@ -81,7 +81,7 @@ def _field(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
     return tag, begin, stop if stop <= end else -1
 
 
-@kernel
+@bare_kernel
 def _fixed64(data: Bytes, at: int) -> int:
     value = np.uint64(0)
     for i in range(8):
@@ -89,7 +89,7 @@ def _fixed64(data: Bytes, at: int) -> int:
     return np.int64(value)
 
 
-@kernel
+@bare_kernel
 def _big_endian(data: Bytes, at: int) -> int:
     value = np.uint64(0)
     for i in range(8):
@@ -97,13 +97,13 @@ def _big_endian(data: Bytes, at: int) -> int:
     return np.int64(value)
 
 
-@kernel
+@bare_kernel
 def _time_ns(data: Bytes, at: int) -> int:
     time_ns = _fixed64(data, at)
     return time_ns if time_ns >= 0 else _INT64_MAX
 
 
-@kernel
+@bare_kernel
 def walk_message(data: Bytes, at: int, end: int, out: Output) -> int:
     """All spans of a TracesData; OK or GAVE_UP."""
     while at < end:
@@ -116,7 +116,7 @@ def walk_message(data: Bytes, at: int, end: int, out: Output) -> int:
     return OK
 
 
-@kernel
+@bare_kernel
 def _walk_resource_spans(data: Bytes, at: int, end: int, out: Output) -> int:
     group = out.counts[GROUPS]
     if group >= len(out.groups):
@@ -141,7 +141,7 @@ def _walk_resource_spans(data: Bytes, at: int, end: int, out: Output) -> int:
     return OK if resources <= 1 else GAVE_UP
 
 
-@kernel
+@bare_kernel
 def _walk_scope_spans(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
     while at < end:
         tag, begin, stop = _field(data, at, end)
@@ -153,7 +153,7 @@ def _walk_scope_spans(data: Bytes, at: int, end: int, group: int, out: Output) -
     return OK
 
 
-@kernel
+@bare_kernel
 def _walk_span(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
     row = out.counts[SPANS]
     if row >= len(out.spans):
@@ -206,7 +206,7 @@ def _walk_span(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
     return _finish_span(data, span, (name, name_length), (event, event_length), (message, message_length), out)
 
 
-@kernel
+@bare_kernel
 def _finish_span(
     data: Bytes, span: Bytes, name: tuple[int, int], event: tuple[int, int], message: tuple[int, int], out: Output
 ) -> int:
@@ -228,7 +228,7 @@ def _finish_span(
     return OK
 
 
-@kernel
+@bare_kernel
 def _status(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
     """Code plus one (0 = not said, GAVE_UP = damaged), and the message's range (length -1 = not said)."""
     code, start, length = 0, 0, -1
@@ -245,7 +245,7 @@ def _status(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
     return code, start, length
 
 
-@kernel
+@bare_kernel
 def _is_exception(data: Bytes, at: int, end: int) -> bool:
     """Whether an event's name says so; a damaged one counts, since Python then finds what is wrong."""
     found = False
@@ -259,7 +259,7 @@ def _is_exception(data: Bytes, at: int, end: int) -> bool:
     return found
 
 
-@kernel
+@bare_kernel
 def _walk_link(data: Bytes, at: int, end: int, out: Output) -> int:
     row = out.counts[LINKS]
     if row >= len(out.links):
@@ -280,7 +280,7 @@ def _walk_link(data: Bytes, at: int, end: int, out: Output) -> int:
     return OK
 
 
-@kernel
+@bare_kernel
 def _walk_attribute(data: Bytes, at: int, end: int, out: Output) -> int:
     key, key_length, values = at, 0, 0
     value, value_end = at, at
@@ -300,7 +300,7 @@ def _walk_attribute(data: Bytes, at: int, end: int, out: Output) -> int:
     return _walk_value(data, value, value_end, word, out)
 
 
-@kernel
+@bare_kernel
 def _walk_value(data: Bytes, at: int, end: int, key: int, out: Output) -> int:
     """One attribute row for an AnyValue; of several alternatives in it the last counts."""
     whole, whole_end = at, end

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from analysis.kernel import kernel
+from analysis.kernel import bare_kernel
 from analysis.sources.conventions import Process
 from analysis.sources.otlp_values import EXCEPTION_KEYS, Pairs
 from analysis.sources.raw_spans import RawSpans
@@ -163,7 +163,7 @@ def _gathered(data: Bytes, scratch: Bytes, attributes: Ints) -> pa.StringArray:
     )
 
 
-@kernel
+@bare_kernel
 def _gather(data: Bytes, scratch: Bytes, attributes: Ints, offsets: Ints, texts: Bytes) -> None:
     for row in range(len(attributes)):
         start, length, to = attributes[row, 1], attributes[row, 2], offsets[row]

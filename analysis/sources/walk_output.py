@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analysis.kernel import kernel
+from analysis.kernel import bare_kernel
 
 __all__ = [
     "ATTRIBUTES",
@@ -105,7 +105,7 @@ def _readonly(word: bytes) -> Bytes:
     return np.frombuffer(word, np.uint8)
 
 
-@kernel
+@bare_kernel
 def equals(data: Bytes, start: int, length: int, word: Bytes) -> bool:
     """Whether the range holds exactly this word."""
     if length != len(word):
@@ -116,7 +116,7 @@ def equals(data: Bytes, start: int, length: int, word: Bytes) -> bool:
     return True
 
 
-@kernel
+@bare_kernel
 def intern(words: Words, data: Bytes, start: int, length: int) -> int:
     """The number of the word in this range; -1 when the table is full or an attacker chose the words."""
     hashed = np.uint64(0xCBF29CE484222325)
@@ -142,7 +142,7 @@ def intern(words: Words, data: Bytes, start: int, length: int) -> int:
     return -1
 
 
-@kernel
+@bare_kernel
 def _add_word(words: Words, data: Bytes, start: int, length: int, hashed: int, slot: int) -> int:
     word, at = words.counts[_WORDS], words.counts[_ARENA]
     if word >= len(words.ranges) or at + length > len(words.arena):
@@ -158,7 +158,7 @@ def _add_word(words: Words, data: Bytes, start: int, length: int, hashed: int, s
     return word
 
 
-@kernel
+@bare_kernel
 def add_attribute(out: Output, key: int, start: int, length: int) -> bool:
     """Append an attribute whose value is this range; False when there is no room."""
     row = out.counts[ATTRIBUTES]
@@ -171,7 +171,7 @@ def add_attribute(out: Output, key: int, start: int, length: int) -> bool:
     return True
 
 
-@kernel
+@bare_kernel
 def defer(out: Output, what: int, start: int, length: int) -> bool:
     """Leave the attribute row that comes next to Python, which finds its value in this range; False when there is no room."""
     row = out.counts[DEFERRED]
@@ -185,7 +185,7 @@ def defer(out: Output, what: int, start: int, length: int) -> bool:
     return True
 
 
-@kernel
+@bare_kernel
 def append_bytes(out: Output, word: Bytes) -> int:
     """Copy a word to the scratch; its place as attributes name it, or 0 (which is none) when there is no room."""
     at = out.counts[SCRATCH]
@@ -197,7 +197,7 @@ def append_bytes(out: Output, word: Bytes) -> int:
     return ~at
 
 
-@kernel
+@bare_kernel
 def append_integer(out: Output, value: int) -> int:
     """Write a number in decimal to the scratch; the same result."""
     at = out.counts[SCRATCH]
