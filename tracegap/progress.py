@@ -21,6 +21,7 @@ class Counts:
     requests: int = 0
     failures: int = 0
     users: int = 0
+    p95_ms: float | None = None  # of the response times since the last reset; None where nobody knows
 
 
 class RunProgress:
@@ -50,6 +51,11 @@ class RunProgress:
     def say(self, text: str) -> None:
         """A line that stays."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=not self._console.is_terminal)
+
+    def note(self, text: str) -> None:
+        """A word about the current task, on a terminal only."""
+        if self._task is not None:
+            self._live.update(self._task, counts=text)
 
     def begin(self, name: str, duration_s: float | None, what: str = "") -> None:
         """Start showing the next task. `duration_s`: None where nobody knows."""

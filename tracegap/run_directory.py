@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,11 @@ class RunDirectory:
     @property
     def plan(self) -> Path:
         return self.path / "plan.yaml"
+
+    def keep_plan(self, source: Path, changed_by: Sequence[str] = ()) -> None:
+        """Copy the plan as its author wrote it; `changed_by`: options that overrule it, as a comment."""
+        note = f"# run with {' '.join(changed_by)}\n" if changed_by else ""
+        self.plan.write_text(note + source.read_text(encoding="utf-8-sig"), encoding="utf-8")
 
     @property
     def ledger(self) -> Path:
@@ -64,6 +69,11 @@ class RunDirectory:
     def progress(self) -> Path:
         """What the load generator has done so far, written by it."""
         return self.path / "progress.json"
+
+    @property
+    def outcome(self) -> Path:
+        """What the run knows besides the traces: requests, failures, what the database says."""
+        return self.path / "outcome.json"
 
     @property
     def spans(self) -> Path:
