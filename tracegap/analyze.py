@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,17 @@ if TYPE_CHECKING:
     from analysis.observations import Observations
     from analysis.sources import ReadResult
 
-__all__ = ["Analysis", "analyze_locations", "command", "peer_names", "read_locations"]
+__all__ = [
+    "FORMATS",
+    "LOCATIONS_HELP",
+    "Analysis",
+    "address_book_of",
+    "analyze_locations",
+    "command",
+    "observed",
+    "peer_names",
+    "read_locations",
+]
 
 FORMATS = ("text", "json", "html", "markdown", "junit")
 
@@ -47,21 +59,25 @@ class Analysis:
 
 
 def analyze_locations(
-    locations: Sequence[str], *, baseline: Sequence[str] = (), peers: Mapping[str, str] | None = None
+    locations: Sequence[str],
+    *,
+    baseline: Sequence[str] = (),
+    peers: Mapping[str, str] | None = None,
+    phase: str | None = None,
 ) -> Analysis:
     """Read all spans of all locations and diagnose them.
 
     A run directory brings its phases and its address book; `peers` (`{"host:port": "name"}`) adds to the latter.
-    With a `baseline`, it is what the locations are compared with, and their phases do not count.
-    Raises UnusableInput for what cannot be read.
+    With a `baseline`, it is what the locations are compared with, and their phases do not count, unless `phase` names
+    the one of both sides that is to be compared. Raises UnusableInput for what cannot be read.
     """
     from analysis.diagnose import diagnose
 
-    address_book = {**_address_book([*locations, *baseline]), **(peers or {})}
+    address_book = {**address_book_of([*locations, *baseline]), **(peers or {})}
     phases = () if baseline else _phases(locations)
-    read = read_locations(locations)
+    read = _read(locations, phase)
     observations = observed(read.spans, address_book)
-    before = observed(read_locations(baseline).spans, address_book) if baseline else None
+    before = observed(_read(baseline, phase).spans, address_book) if baseline else None
     diagnosis = diagnose(observations, baseline=before, phases=phases, logs=read.logs, warnings=read.warnings)
     return Analysis(diagnosis, tuple(locations), observations, before, read.spans, read.logs)
 
@@ -78,6 +94,28 @@ def read_locations(locations: Sequence[str]) -> ReadResult:
         return read([inner for location in locations for inner in _span_locations(location)])
     except UnreadableSource as error:
         raise UnusableInput(str(error)) from error
+
+
+def _read(locations: Sequence[str], phase: str | None) -> ReadResult:
+    """All spans, or those of the traces whose first span began in the phase of this name."""
+    read = read_locations(locations)
+    if phase is None:
+        return read
+    windows = [window for window in _phases(locations) if window.name == phase]
+    if not windows:
+        known = ", ".join(window.name for window in _phases(locations)) or "none"
+        raise UnusableInput(f"{' '.join(locations)}: no phase {phase}; it has {known}")
+    import pyarrow.compute as pc
+
+    starts = read.spans.group_by("trace_id").aggregate([("start_ns", "min")])
+    begun = pc.field("start_ns_min")
+    inside = reduce(or_, ((begun >= window.start_ns) & (begun < window.end_ns) for window in windows))
+    chosen = starts.filter(inside)["trace_id"].combine_chunks()
+    return replace(
+        read,
+        spans=read.spans.filter(pc.is_in(read.spans["trace_id"], chosen)),
+        logs=read.logs.filter(pc.is_in(read.logs["trace_id"], chosen)),
+    )
 
 
 def observed(spans: pa.Table, address_book: Mapping[str, str]) -> Observations:
@@ -124,7 +162,8 @@ def _phases(locations: Sequence[str]) -> tuple[Phase, ...]:
     return tuple(phases)
 
 
-def _address_book(locations: Sequence[str]) -> dict[str, str]:
+def address_book_of(locations: Sequence[str]) -> dict[str, str]:
+    """What the run directories among the locations say about callees without spans: `{"host:port": "name"}`."""
     names: dict[str, str] = {}
     for location in locations:
         run = _run_directory(location)

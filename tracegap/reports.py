@@ -211,7 +211,7 @@ def _exemplars(analysis: Analysis, count: int) -> tuple[Exemplar, ...]:
             trace_id = bytes.fromhex(trace)
             wanted[trace_id] = (*wanted.get(trace_id, ()), finding.rank)
     if not wanted:
-        wanted = {trace_id: () for trace_id in _slowest(analysis)}
+        wanted = dict.fromkeys(_slowest(analysis), ())
     chosen = list(wanted.items())[:count]
     spans = spans_of(analysis.spans, [trace_id for trace_id, _ in chosen])
     present = set(spans["trace_id"].to_pylist())

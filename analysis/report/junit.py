@@ -1,20 +1,23 @@
 """junit.xml for CI: a case per budget, a case per finding, and a case for the verdict.
 
-A broken budget fails its case. Findings never do: what may fail a build is what somebody wrote a budget for, so the case
-of a finding carries it as output. An inconclusive verdict is a skipped case: a thin report is never shown as a clean one.
+A broken budget fails its case. Findings never do: what may fail a build is what somebody wrote a budget for, so the
+case of a finding carries it as output. An inconclusive verdict is a skipped case, for a thin report is not a clean one.
 The element names are those of the Ant JUnit task, which every CI service reads.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from analysis.budget import BudgetVerdict
 from analysis.diagnosis import Diagnosis, Finding
 from analysis.report.attachments import Attachments
 from analysis.report.headline import headline
 from analysis.report.printable import printable
 from analysis.report.text import finding_numbers
+
+if TYPE_CHECKING:
+    from analysis.budget import BudgetVerdict
 
 __all__ = ["render"]
 

@@ -65,7 +65,7 @@ def interval(bounds: tuple[float, float]) -> str:
 def percent(part: float) -> str:
     """`0.987` -> `99 %`, `0.004` -> `0.4 %`; 100 % and 0 % are shown only for all and nothing."""
     if 0 < part < 0.01:
-        return f"{max(part * 100, 0.01):.2g} %"
+        return f"{max(part * 100, 0.01):.1g} %"
     if 0.99 < part < 1:
         return f"{min(part * 100, 99.9):.1f} %"
     return f"{part * 100:.0f} %"
