@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from analysis.budget import category_of, sum_budget
-from analysis.critical_path_walk import QUEUE, Path
-from analysis.failures import SpanErrors
-from analysis.hops import CALL, CONTINUATION, MESSAGE, Crossings
-from analysis.hops_legs import Legs
-from analysis.hops_retries import Attempts
+from analysis.critical_path_walk import QUEUE
+from analysis.hops import CALL, CONTINUATION, MESSAGE
 from analysis.observations import DEFECTS, DEFECTS_SCHEMA, HOPS_SCHEMA, OWN_SCHEMA, TRACES_SCHEMA
-from analysis.own_time import OwnTime
+from analysis.observe_measure import Measured
 from analysis.span_table import KIND_CONSUMER, KIND_SERVER
 from analysis.tree import Forest
-from analysis.tree_columns import Int8s, Int64s, Words
+from analysis.tree_columns import Int64s, Words
 
-__all__ = ["Measured", "defects_table", "hops_table", "own_table", "trace_ids", "traces_table"]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Everything that the passes found, by span or by crossing."""
-
-    forest: Forest
-    crossings: Crossings
-    path: Path
-    completion: Path
-    own: OwnTime
-    errors: SpanErrors
-    legs: Legs
-    attempts: Attempts
-    symptom: Int8s
-    origin: npt.NDArray[np.bool_]
+__all__ = ["defects_table", "hops_table", "own_table", "trace_ids", "traces_table"]
 
 
 def trace_ids(forest: Forest) -> pa.Array:
@@ -203,8 +182,8 @@ def defects_table(m: Measured) -> pa.Table:
         {
             "trace": trace[order],
             "kind": kind[order],
-            "service": service,
-            "operation": name,
+            "service": Words(services, columns.service.values),
+            "operation": Words(names, columns.name.values),
             "span_id": np.concatenate([columns.span_id[span], left_out.span_id])[order].view(np.uint64),
             "start_ns": np.concatenate([columns.start_ns[span], left_out.start_ns])[order],
         },
