@@ -11,7 +11,7 @@ from analysis.errors import UnreadableSource
 from analysis.sources.locations import contents, files
 from analysis.sources.noticed import Warnings
 from analysis.sources.reading import read_content
-from analysis.sources.tables import Tables, concat
+from analysis.sources.tables import Tables
 
 __all__ = ["ReadResult", "read"]
 
@@ -43,5 +43,5 @@ def read(locations: Sequence[str]) -> ReadResult:
         if len(refused) == len(found):
             raise refused[0]
         lines.extend(str(error) for error in refused)
-    tables = concat(parts)
+    tables = Tables.concat(parts)
     return ReadResult(tables.spans, tables.logs, tuple(lines))

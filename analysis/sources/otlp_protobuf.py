@@ -14,7 +14,7 @@ from analysis.sources.otlp_values import EXCEPTION_EVENT, Pairs, with_extras
 from analysis.sources.raw_spans import SpanRows
 from analysis.sources.text import NO_TRACE, bytes_text, double_text, json_text
 
-__all__ = ["DecodeError", "add_logs", "add_spans"]
+__all__ = ["DecodeError", "add_logs", "add_spans", "pairs", "text"]
 
 
 def add_spans(message: bytes | memoryview, rows: SpanRows) -> None:
@@ -71,10 +71,12 @@ def _span_id(raw: bytes) -> int:
 
 
 def pairs(attributes: Iterable[KeyValue]) -> Pairs:
+    """Attributes as texts."""
     return [(attribute.key, text(attribute.value)) for attribute in attributes]
 
 
 def text(value: AnyValue) -> str:
+    """A value as the table holds it."""
     kind = value.WhichOneof("value")
     if kind == "string_value":
         return value.string_value

@@ -17,10 +17,15 @@ from analysis.sources.parquet import read_parquet
 from analysis.sources.raw_spans import SpanRows
 from analysis.sources.span_building import span_table
 from analysis.sources.tables import Tables
+from analysis.sources.walked_forms import OTLP_PROTOBUF
+from analysis.sources.walking import as_bytes, walk_units
 
 __all__ = ["read_content"]
 
 Buffer = bytes | mmap.mmap
+
+WALK_FROM_BYTES = 8 << 20
+"""From here on loading numba (about a second) costs less than what the compiled walk saves."""
 
 
 def read_content(data: Buffer, warnings: Warnings) -> Tables:
@@ -63,28 +68,36 @@ def _read_message(data: Buffer, warnings: Warnings) -> Tables:
 
 
 def _read_messages(data: Buffer, ranges: Iterable[Range], warnings: Warnings) -> Tables:
-    spans, logs = SpanRows(), LogRows()
-    damaged = read = 0
-    position = 0
+    spans, logs = [], []
     for begin, end in ranges:
         if end > len(data):
             warnings.count("the last export is cut short (it was never acknowledged) and is left out")
-            break
-        message = data[begin:end]
+        elif otlp_frames.holds_logs(memoryview(data)[begin:end]):
+            logs.append((begin, end))
+        else:
+            spans.append((begin, end))
+    if sum(end - begin for begin, end in spans) >= WALK_FROM_BYTES:
+        parts = list(walk_units(as_bytes(data), spans, OTLP_PROTOBUF, warnings))
+    else:
+        parts = [_read_spans(data, spans, warnings)]
+    return Tables.concat([*parts, _read_logs(data, logs, warnings)])
+
+
+def _read_spans(data: Buffer, ranges: Iterable[Range], warnings: Warnings) -> Tables:
+    rows = SpanRows()
+    for begin, end in ranges:
         try:
-            if otlp_frames.holds_logs(message):
-                otlp_protobuf.add_logs(message, logs)
-            else:
-                otlp_protobuf.add_spans(message, spans)
-            read += 1
+            otlp_protobuf.add_spans(data[begin:end], rows)
         except otlp_protobuf.DecodeError:
-            damaged += 1
-            position = position or begin
-    warnings.count(
-        f"export at byte {position} is damaged and left out",
-        damaged,
-        many=f"exports are damaged and left out, the first at byte {position}",
-    )
-    if damaged and not read:
-        raise UnreadableSource(warnings.location, "not an OTLP protobuf message", f"byte {position}")
-    return Tables(span_table(spans.columns(), warnings), logs.table())
+            warnings.count(f"export at byte {begin} is damaged and left out")
+    return Tables(spans=span_table(rows.columns(), warnings))
+
+
+def _read_logs(data: Buffer, ranges: Iterable[Range], warnings: Warnings) -> Tables:
+    rows = LogRows()
+    for begin, end in ranges:
+        try:
+            otlp_protobuf.add_logs(data[begin:end], rows)
+        except otlp_protobuf.DecodeError:
+            warnings.count(f"export at byte {begin} is damaged and left out")
+    return Tables(logs=rows.table())

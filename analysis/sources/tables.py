@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from analysis.span_table import LOG_SCHEMA, SPAN_SCHEMA
 
-__all__ = ["Tables", "concat"]
+__all__ = ["Tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,10 @@ class Tables:
     spans: pa.Table = field(default_factory=SPAN_SCHEMA.empty_table)
     logs: pa.Table = field(default_factory=LOG_SCHEMA.empty_table)
 
-
-def concat(parts: Sequence[Tables]) -> Tables:
-    """All rows of all parts, their dictionaries made one."""
-    return Tables(
-        pa.concat_tables([SPAN_SCHEMA.empty_table(), *(part.spans for part in parts)]).unify_dictionaries(),
-        pa.concat_tables([LOG_SCHEMA.empty_table(), *(part.logs for part in parts)]).unify_dictionaries(),
-    )
+    @staticmethod
+    def concat(parts: Sequence[Tables]) -> Tables:
+        """All rows of all parts, their dictionaries made one. Without parts: empty tables."""
+        return Tables(
+            pa.concat_tables([SPAN_SCHEMA.empty_table(), *(part.spans for part in parts)]).unify_dictionaries(),
+            pa.concat_tables([LOG_SCHEMA.empty_table(), *(part.logs for part in parts)]).unify_dictionaries(),
+        )

@@ -66,8 +66,8 @@ def raw_spans(
         parent_span_id=spans[:, 3].astype(np.uint64),
         name=names,
         kind=spans[:, 6].astype(np.int8),
-        start_ns=np.ascontiguousarray(spans[:, 4]),
-        end_ns=np.ascontiguousarray(spans[:, 5]),
+        start_ns=spans[:, 4].copy(),
+        end_ns=spans[:, 5].copy(),
         status=spans[:, 7].astype(np.int8),
         process=process_of_group[spans[:, 9]].astype(np.int32),
         processes=processes,
@@ -158,9 +158,7 @@ def _gathered(data: Bytes, scratch: Bytes, attributes: Ints) -> pa.StringArray:
     np.cumsum(attributes[:, 2], out=offsets[1:])
     texts = np.empty(offsets[-1], np.uint8)
     _gather.compiled(data, scratch, attributes, offsets, texts)
-    return pa.StringArray.from_buffers(
-        len(attributes), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(texts)
-    )
+    return pa.StringArray.from_buffers(len(attributes), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(texts))
 
 
 @bare_kernel

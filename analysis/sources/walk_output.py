@@ -35,7 +35,7 @@ __all__ = [
     "defer",
     "equals",
     "intern",
-    "words",
+    "reset",
 ]
 
 Bytes = npt.NDArray[np.uint8]
@@ -50,6 +50,7 @@ VALUE, DOUBLE, EXCEPTION = range(3)
 """What a deferred row waits for: a value's text, a double's text, or (two rows) an exception's type and message."""
 
 _MAX_PROBES = 64
+_MAX_WORDS = 1 << 16
 _WORDS, _ARENA = 0, 1
 
 
@@ -63,46 +64,51 @@ class Words(NamedTuple):
 
 
 class Output(NamedTuple):
-    spans: Ints  # (spans, 12): trace id high and low, span id, parent, start, end, kind, status, name, group, attributes' end, links' end
-    attributes: Ints  # (attributes, 3): key, start, length; start < 0: in the scratch, at ~start; key < 0: dropped
+    # (spans, 12): trace id high and low, span id, parent, start, end, kind, status, name, group, ends of attributes and links
+    spans: Ints
+    attributes: Ints  # (attributes, 3): key (< 0: dropped), start (< 0: in the scratch, at ~start), length
     links: Ints  # (links, 3): trace id high and low, span id
     deferred: Ints  # (deferred, 4): what, attribute row, start, length
-    groups: Ints  # (groups, 4): key word or -1, start, length, number of the unit: where resources and processes are described
+    groups: Ints  # (groups, 4): key or -1, start, length, first span of its unit: where resources and processes stand
     scratch: Bytes
     counts: Ints  # by SPANS ... SCRATCH
     names: Words
     keys: Words
 
 
-def allocate(size: int, seeds: tuple[bytes, ...] = ()) -> Output:
-    """Room for what `size` bytes can plausibly hold; memory that is not written to costs nothing. `seeds` are the first keys."""
-    spans, attributes = size // 24 + 64, size // 8 + 64
-    output = Output(
+def allocate(size: int) -> Output:
+    """Room for what `size` bytes can plausibly hold; memory that is not written to costs nothing."""
+    spans, attributes, few = size // 24 + 64, size // 8 + 64, size // 16 + 64
+    return Output(
         spans=np.empty((spans, 12), np.int64),
         attributes=np.empty((attributes, 3), np.int64),
-        links=np.empty((size // 16 + 64, 3), np.int64),
-        deferred=np.empty((size // 8 + 64, 4), np.int64),
-        groups=np.empty((size // 16 + 64, 4), np.int64),
+        links=np.empty((few, 3), np.int64),
+        deferred=np.empty((few, 4), np.int64),
+        groups=np.empty((few, 4), np.int64),
         scratch=np.empty(size + 4096, np.uint8),
         counts=np.zeros(6, np.int64),
-        names=words(spans, size),
-        keys=words(min(attributes, 1 << 16), size),
+        names=_words(size),
+        keys=_words(size),
     )
+
+
+def reset(output: Output, seeds: tuple[bytes, ...] = ()) -> None:
+    """Empty it for the next walk; `seeds` become the first keys."""
+    output.counts[:] = 0
+    for words in (output.names, output.keys):
+        words.slots[:] = -1
+        words.counts[:] = 0
     for seed in seeds:
-        intern.compiled(output.keys, _readonly(seed), 0, len(seed))
-    return output
+        intern.compiled(output.keys, np.frombuffer(seed, np.uint8), 0, len(seed))
 
 
-def words(count: int, size: int) -> Words:
-    """Room for so many words of so many bytes in all."""
-    slots = 1 << max(count * 2 - 1, 1).bit_length()
+def _words(size: int) -> Words:
     return Words(
-        np.full(slots, -1, np.int32), np.empty((count, 3), np.int64), np.empty(size + 4096, np.uint8), np.zeros(2, np.int64)
+        slots=np.empty(_MAX_WORDS * 4, np.int32),
+        ranges=np.empty((_MAX_WORDS, 3), np.int64),
+        arena=np.empty(size + 4096, np.uint8),
+        counts=np.zeros(2, np.int64),
     )
-
-
-def _readonly(word: bytes) -> Bytes:
-    return np.frombuffer(word, np.uint8)
 
 
 @bare_kernel
@@ -173,7 +179,7 @@ def add_attribute(out: Output, key: int, start: int, length: int) -> bool:
 
 @bare_kernel
 def defer(out: Output, what: int, start: int, length: int) -> bool:
-    """Leave the attribute row that comes next to Python, which finds its value in this range; False when there is no room."""
+    """Leave the text of the next attribute row to Python, which finds it in this range; False when there is no room."""
     row = out.counts[DEFERRED]
     if row >= len(out.deferred):
         return False
@@ -223,5 +229,3 @@ def append_integer(out: Output, value: int) -> int:
         last -= 1
     out.counts[SCRATCH] = end
     return ~at
-
-
