@@ -173,10 +173,8 @@ def defects_table(m: Measured) -> pa.Table:
     kind = np.concatenate([kind, np.full(count, DEFECTS.index("duplicate_id"), np.int8)])
     trace = np.concatenate([forest.trace[span], forest.conflict_trace])
     order = np.lexsort((kind, trace))
-    service = Words(
-        np.concatenate([columns.service.codes[span], left_out.service.codes])[order], columns.service.values
-    )
-    name = Words(np.concatenate([columns.name.codes[span], left_out.name.codes])[order], columns.name.values)
+    services = np.concatenate([columns.service.codes[span], left_out.service.codes])[order]
+    names = np.concatenate([columns.name.codes[span], left_out.name.codes])[order]
     return _table(
         DEFECTS_SCHEMA,
         {
