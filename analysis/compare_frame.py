@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.observations import DEFECTS, FAILURES, Observations
 
-__all__ = ["Flags", "Floats", "Frame", "Hops", "Ints", "Own", "Place", "Roots", "dense", "frame", "pack"]
+__all__ = ["Codes", "Flags", "Floats", "Frame", "Hops", "Ints", "Own", "Place", "Roots", "dense", "frame", "pack"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -43,6 +43,7 @@ class Roots:
     """One row per trace."""
 
     names: tuple[str, ...]  # "service operation" of the root
+    services: tuple[str, ...]  # of each name
     ids: pa.Array  # binary(16)
     root: Codes  # index into names
     start: Ints
@@ -58,6 +59,7 @@ class Hops:
     """One row per crossing. -1 stands for a time that is not known."""
 
     places: tuple[Place, ...]
+    brokers: tuple[str, ...]  # of each place: the system that its messages go through, "" where it is no message hop
     trace: Codes
     place: Codes
     arrived: Flags  # the callee's span is there
@@ -78,6 +80,7 @@ class Hops:
     path: Ints
     completion_path: Ints
     failure: NDArray[np.int8]  # 4xx answers count as none
+    refused: Flags  # answered with a 4xx
     origin: Flags
     attempt: NDArray[np.int16]
     wasted: Ints
@@ -199,6 +202,7 @@ def _roots(table: pa.Table) -> Roots:
     ids = table["trace_id"].combine_chunks()
     return Roots(
         names,
+        tuple(words[service[i]] for i in sample),
         ids if isinstance(ids, pa.Array) else ids.chunk(0),
         root.astype(np.int32),
         _numbers(table, "start_ns", 0),
@@ -227,6 +231,7 @@ def _hops(table: pa.Table) -> Hops:
         )
         for p, i in enumerate(sample)
     )
+    brokers = tuple(words[peer[i]] if message[i] else "" for i in sample)
     call = (is_call & (message[sample] == 0))[place]
     wire, queue = _numbers(table, "wire_ns", -1), _numbers(table, "queue_ns", -1)
     waited = np.where(message > 0, queue, wire)
@@ -242,6 +247,7 @@ def _hops(table: pa.Table) -> Hops:
     legs = table["request_leg_ns"].is_valid().to_numpy() & table["response_leg_ns"].is_valid().to_numpy()
     return Hops(
         places,
+        brokers,
         _numbers(table, "trace", 0).astype(np.int32),
         place.astype(np.int32),
         arrived,
@@ -262,6 +268,7 @@ def _hops(table: pa.Table) -> Hops:
         _numbers(table, "path_ns", 0),
         _numbers(table, "completion_path_ns", 0),
         np.asarray(failure, dtype=np.int8),
+        refused,
         _flags(table, "origin"),
         _numbers(table, "attempt", 0).astype(np.int16),
         _numbers(table, "wasted_ns", 0),

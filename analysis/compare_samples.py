@@ -77,14 +77,18 @@ class Samples:
 
 
 def samples(comparison: Comparison) -> Samples:
-    """Waiting time of every crossing and own time of every operation per trace, of clean traces. O(rows log rows)."""
+    """Waiting time of every good crossing, and own time of every operation per trace. O(rows log rows).
+
+    A service whose call failed, or that failed itself, may wait before a retry or give up early: its own time in that
+    trace tells about the failure, not about the service, and is left out.
+    """
     frame = comparison.frame
     hops, own = frame.hops, frame.own
-    usable = comparison.clean & (comparison.side > 0)
-    hop_rows = np.flatnonzero(usable[hops.trace] & hops.answered & (hops.failure == 0))
+    compared = comparison.side > 0
+    hop_rows = np.flatnonzero(compared[hops.trace] & hops.answered & (hops.failure == 0))
     hop_rows = _capped(comparison, hop_rows, hops.place[hop_rows], hops.trace[hop_rows])
     _, edge = pack(hops.caller_operation[hop_rows], hops.callee_operation[hop_rows])
-    own_rows = np.flatnonzero(usable[own.trace])
+    own_rows = np.flatnonzero(compared[own.trace] & ~_beside_failures(comparison))
     own_rows = _capped(comparison, own_rows, own.place[own_rows], own.trace[own_rows])
     group_first, group = pack(own.place[own_rows], own.trace[own_rows])
     own_sum = np.bincount(group, weights=own.own[own_rows], minlength=len(group_first))
@@ -103,6 +107,23 @@ def samples(comparison: Comparison) -> Samples:
     first = np.concatenate(([0], np.cumsum(count)))
     columns = [column[order] for column in (place, trace, stratum, current, value, time, row)]
     return Samples(comparison.places, first, *columns)
+
+
+def _beside_failures(comparison: Comparison) -> Flags:
+    """OWN rows of services that made a failed call, or failed, in that trace."""
+    hops, own = comparison.frame.hops, comparison.frame.own
+    failed = np.flatnonzero(~np.isin(hops.failure, _OFF_PATH))
+    if not len(failed) or not len(own.places):
+        return np.zeros(len(own.trace), dtype=bool)
+    number = {name: i for i, name in enumerate(sorted({p.callee for p in own.places}))}
+    services = len(number)
+    service = np.array([number[p.callee] for p in own.places], dtype=np.int64)[own.place]
+    marked = []
+    for ends in ([p.caller for p in hops.places], [p.callee for p in hops.places]):
+        of_place = np.array([number.get(name, -1) for name in ends], dtype=np.int64)
+        ended = of_place[hops.place[failed]]
+        marked.append(hops.trace[failed[ended >= 0]].astype(np.int64) * services + ended[ended >= 0])
+    return np.isin(own.trace.astype(np.int64) * services + service, np.concatenate(marked))
 
 
 def _capped(comparison: Comparison, rows: Ints, place: Ints, trace: Ints) -> Ints:

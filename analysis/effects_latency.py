@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.compare_frame import Floats, Ints
+from analysis.compare_frame import Codes, Flags, Floats, Ints
 from analysis.compare_samples import BASELINE, CURRENT, Comparison, Samples
 from analysis.effects import Costs, LatencyEffect
 from analysis.statistics_rank import rank_test, tail_test_counts
@@ -25,6 +25,7 @@ ROOT_FRACTION = 0.01
 CHANGE_FRACTION = 0.03
 """A place must explain this part of the slowdown of its root operation."""
 FEWEST_ROWS = 4
+CLEAN_FRACTION = 0.1
 COMMON_PLACES = 8
 COMMON_SPREADS = 3.0
 COMMON_LIMIT = 1.0
@@ -55,7 +56,7 @@ def latency_effects(comparison: Comparison, samples: Samples, costs: PathCosts) 
     tested = np.flatnonzero((np.minimum(tails[:, 1], tails[:, 3]) >= FEWEST_ROWS))
     adjusted = np.ones(places)
     adjusted[tested] = benjamini_hochberg(p[tested])
-    found = [_effect(samples, k, float(p[k]), float(adjusted[k]), costs) for k in tested]
+    found = [_effect(samples, k, float(p[k]), float(adjusted[k]), costs) for k in tested.tolist()]
     limit = _common_limit(found)
     return [e for e in found if e.adjusted_p <= FALSE_DISCOVERIES and _matters(e, limit)]
 
@@ -96,11 +97,15 @@ def residuals(samples: Samples, k: int) -> tuple[Floats, Floats]:
 
 
 def path_costs(comparison: Comparison) -> PathCosts:
-    """Change of mean time on the path per trace, exact over all clean traces (no sampling). O(rows)."""
+    """Change of mean time on the path per trace, exact over all traces (no sampling). O(rows).
+
+    A trace in which something failed is short or long for a reason that the failure accounts for: clean traces are
+    compared, but where a root operation has too few of them, all of them.
+    """
     frame = comparison.frame
     roots, hops, own = frame.roots, frame.hops, frame.own
     n_roots, n_places = len(roots.names), len(comparison.places)
-    usable = comparison.clean & (comparison.side > 0)
+    usable = _comparable(comparison)
     change, completion = np.zeros((2, n_places, n_roots)), np.zeros((2, n_places, n_roots))
     root_mean, root_completion = np.zeros((2, n_roots)), np.zeros((2, n_roots))
     counts = np.zeros((2, n_roots))
@@ -132,7 +137,18 @@ def path_costs(comparison: Comparison) -> PathCosts:
     )
 
 
-def _medians(value: Ints, group: Ints, chosen: Ints, groups: int) -> Floats:
+def _comparable(comparison: Comparison) -> Flags:
+    root, compared = comparison.frame.roots.root, comparison.side > 0
+    n = len(comparison.frame.roots.names)
+    enough = np.ones(n, dtype=bool)
+    for side in (BASELINE, CURRENT):
+        whole = np.bincount(root[comparison.traces(side)], minlength=n)
+        clean = np.bincount(root[comparison.traces(side) & comparison.clean], minlength=n)
+        enough &= (clean >= FEWEST_ROWS) & (clean >= CLEAN_FRACTION * whole)
+    return compared & (comparison.clean | ~enough[root])
+
+
+def _medians(value: Ints, group: Codes, chosen: Flags, groups: int) -> Floats:
     medians = np.zeros(groups)
     rows = np.flatnonzero(chosen)
     order = rows[np.argsort(group[rows], kind="stable")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis.compare_frame import Frame, Ints
+from analysis.compare_frame import Frame, Ints, Place
 from analysis.diagnosis import Finding
 
 __all__ = ["FAILURE_COST_MS", "Draft", "exemplars", "number", "percent", "ranked", "seed_of"]
@@ -25,9 +25,18 @@ class Draft:
 
     finding: Finding
     cost_ms: float  # per trace of the current side
-    hops: frozenset[str]  # hops that the finding is about
+    place: Place
     affected: Ints = field(repr=False)  # traces in which it shows
     folded: tuple[str, ...] = ()  # places whose change this one explains
+
+    @property
+    def hop(self) -> str | None:
+        return None if self.place.kind == "own" else self.place.name
+
+    def explaining(self, *others: Draft) -> Draft:
+        """This draft with the places of others written down as its symptoms."""
+        names = {name for other in others for name in (other.place.name, *other.folded)} - {self.place.name}
+        return replace(self, folded=tuple(sorted({*self.folded, *names})))
 
 
 def ranked(drafts: Iterable[Draft]) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -67,8 +68,8 @@ def failure_draft(comparison: Comparison, effect: FailureEffect) -> Draft:
         since_ns=int(start.min()) if len(start) else None,
         operation=frame.roots.names[int(np.argmax(of_root))] if len(affected) else None,
     )
-    hops_of = frozenset({effect.place.name} if effect.index >= 0 else ())
-    return Draft(finding, FAILURE_COST_MS * len(affected) / current, hops_of, affected)
+    place = effect.place if effect.index >= 0 else replace(effect.place, operation="")
+    return Draft(finding, FAILURE_COST_MS * len(affected) / current, place, affected)
 
 
 def _cause(effect: FailureEffect, hops: Hops) -> str:

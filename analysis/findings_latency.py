@@ -58,8 +58,7 @@ def latency_draft(comparison: Comparison, samples: Samples, effect: LatencyEffec
         since_ns=int(roots.start[affected_traces].min()) if len(affected_traces) else None,
         operation=roots.names[effect.costs.root],
     )
-    hops = frozenset() if effect.place.kind == "own" else frozenset({effect.place.name})
-    return Draft(finding, ms(effect.costs.total_ns), hops, affected_traces)
+    return Draft(finding, ms(effect.costs.total_ns), effect.place, affected_traces)
 
 
 def _shape(comparison: Comparison, samples: Samples, effect: LatencyEffect, base: Floats) -> Shape:
