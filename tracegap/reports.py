@@ -28,7 +28,7 @@ BUDGET_BROKEN = 1
 MAX_EXEMPLARS = 8
 PIPE_WIDTH = 100
 SHORT_ID = 12
-"""Digits of a trace id in a command: enough to be the only one, short enough to be read."""
+"""Digits of a trace id in a command, where they are enough to be the only one."""
 
 
 def parsed_budgets(expressions: Sequence[str]) -> tuple[Budget, ...]:
@@ -234,7 +234,20 @@ def _slowest(analysis: Analysis) -> list[bytes]:
 
 def _next_commands(analysis: Analysis, exemplars: Sequence[Exemplar]) -> tuple[str, ...]:
     where = " ".join(shlex.quote(location) for location in analysis.locations)
-    commands = [f"tracegap trace {exemplar.trace_id[:SHORT_ID]} {where}" for exemplar in exemplars[:1]]
+    commands = [f"tracegap trace {_short_id(analysis, exemplar.trace_id)} {where}" for exemplar in exemplars[:1]]
     if not any(location == "-" for location in analysis.locations):
         commands.append(f"tracegap analyze {where} --format html -o report.html")
     return tuple(commands)
+
+
+def _short_id(analysis: Analysis, trace_id: str) -> str:
+    """What `tracegap trace` takes for this trace: its first digits, or all where other traces begin like it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    short = bytes.fromhex(trace_id[:SHORT_ID])
+    begin = pa.scalar(short + bytes(16 - len(short)), pa.binary(16))
+    end = pa.scalar(short + b"\xff" * (16 - len(short)), pa.binary(16))
+    ids = analysis.observations.traces["trace_id"]
+    alike = pc.sum(pc.and_(pc.greater_equal(ids, begin), pc.less_equal(ids, end))).as_py()
+    return trace_id[:SHORT_ID] if alike == 1 else trace_id.lstrip("0")

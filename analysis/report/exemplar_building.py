@@ -22,6 +22,8 @@ __all__ = ["draw_trace", "logs_of", "spans_of"]
 BETWEEN = frozenset({"wire", "queue", "gap"})
 """Categories that get rows of their own: time in which no span worked."""
 
+UNKNOWN = "unknown"
+
 
 @dataclass(slots=True)
 class _Span:
@@ -43,6 +45,7 @@ class _Crossing:
     failure: str
     callee: str
     callee_span_id: int
+    lost: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class _Segment:
     end_ns: int
     category: str
     of_root: bool
+    hop: str
 
 
 def spans_of(spans: pa.Table, trace_ids: Iterable[bytes]) -> pa.Table:
@@ -90,7 +94,7 @@ def draw_trace(
     first = roots[0]
     return Exemplar(
         trace_id=trace_id.hex(),
-        title=f"{first.service} {first.name}",
+        title=f"{first.service} {first.name}".rstrip(),
         start_ns=first.start_ns,
         root_end_ns=max(first.end_ns, first.start_ns),
         end_ns=max(row.end_ns for row in rows),
@@ -110,7 +114,7 @@ def _plant(spans: pa.Table) -> tuple[list[_Span], list[str]]:
     for row in spans.select(columns).to_pylist():
         if row["span_id"] not in by_id:
             by_id[row["span_id"]] = _Span(
-                row["span_id"], row["parent_span_id"], row["service"] or "?", row["name"] or "?", row["start_ns"],
+                row["span_id"], row["parent_span_id"], row["service"] or UNKNOWN, row["name"] or "", row["start_ns"],
                 max(row["end_ns"], row["start_ns"]),
             )  # fmt: skip
             inside = (link["span_id"] for link in row["links"] or () if link["trace_id"] == row["trace_id"])
@@ -172,14 +176,14 @@ def _rows(
             continue
         crossing = crossings.get(item.span_id)
         own = segments.get(item.span_id, ())
-        between = [piece for piece in own if piece.category in BETWEEN and (item.children or piece.category == "queue")]
-        waits = [piece for piece in between if piece.category == "queue"]
-        yield from (_between(item, depth, piece, queued.get(item.span_id, "")) for piece in waits)
-        yield _span_row(item, depth, crossing, [piece for piece in own if piece.of_root and piece not in between])
-        hop = crossing.hop if crossing else ""
+        # A message waits before its consumer begins; everything else lies inside its span, between its children.
+        waits = [piece for piece in own if piece.category == "queue" and piece.end_ns <= item.start_ns]
+        between = [piece for piece in own if item.children and piece.category in BETWEEN and piece not in waits]
+        yield from (_between(item, depth, piece, queued.get(item.span_id, piece.hop)) for piece in waits)
+        yield _span_row(item, depth, crossing, [p for p in own if p.of_root and p not in between and p not in waits])
         inside: list[_Span | Row] = list(item.children)
-        inside += [_between(item, depth + 1, piece, hop) for piece in between if piece.category != "queue"]
-        if crossing and crossing.failure == "lost message":
+        inside += [_between(item, depth + 1, piece, crossing.hop if crossing else piece.hop) for piece in between]
+        if crossing and crossing.lost:
             inside.append(_lost(item, depth + 1, crossing))
         inside.sort(key=lambda child: (child.start_ns, child.end_ns))
         pending += [(child, depth + 1) for child in reversed(inside)]
@@ -199,7 +203,7 @@ def _between(span: _Span, depth: int, piece: _Segment, hop: str) -> Row:
     part: Part = "gap"
     if piece.category == "queue":
         part = "queue"
-    elif piece.category == "wire":
+    elif piece.category == "wire" and span.children:
         first = min(child.start_ns for child in span.children)
         last = max(child.end_ns for child in span.children)
         part = "request_leg" if piece.end_ns <= first else "response_leg" if piece.start_ns >= last else "wire"
@@ -227,11 +231,12 @@ def _crossings(observations: Observations, trace_id: bytes) -> dict[int, _Crossi
         words = "" if failure == "none" else failure.replace("_", " ")
         detail = row["http_status"] or row["error_type"]
         crossing = _Crossing(
-            hop=f"{row['caller']}->{row['callee']}",
+            hop=f"{row['caller'] or UNKNOWN}->{row['callee'] or UNKNOWN}",
             kind=HOP_KINDS[row["kind"]],
             failure=f"{words} ({detail})" if words and detail else words,
-            callee=row["callee"] or "?",
+            callee=row["callee"] or UNKNOWN,
             callee_span_id=row["callee_span_id"],
+            lost=failure == "lost_message",
         )
         if crossing.failure or row["span_id"] not in found:
             found[row["span_id"]] = crossing
@@ -243,11 +248,12 @@ def _segments(spans: pa.Table) -> dict[int, list[_Segment]]:
     found: dict[int, list[_Segment]] = {}
     seen: set[tuple[int, int, int]] = set()
     rows = critical_path(spans).to_pylist()
-    for row in sorted(rows, key=lambda row: not row["of_root"]):
+    for row in sorted(rows, key=lambda row: row["budget"] != "root"):
+        of_root = row["budget"] == "root"
         key = (row["span_id"], row["start_ns"], row["end_ns"])
-        if key in seen or not (row["of_root"] or row["category"] in BETWEEN):
+        if key in seen or not (of_root or row["category"] in BETWEEN):
             continue
         seen.add(key)
-        piece = _Segment(row["start_ns"], row["end_ns"], row["category"], row["of_root"])
+        piece = _Segment(row["start_ns"], row["end_ns"], row["category"], of_root, row["hop"] or "")
         found.setdefault(row["span_id"], []).append(piece)
     return found

@@ -74,7 +74,7 @@ def to_terminal(sections: list[RenderableType], *, width: int, colour: bool) -> 
     for index, section in enumerate(sections):
         if index:
             console.print()
-        console.print(section)
+        console.print(section, crop=False)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().split("\n"))
 
@@ -150,6 +150,8 @@ def _accounting(diagnosis: Diagnosis, width: int) -> RenderableType | None:
         return None
     legend = Text("  ")
     for category in CATEGORIES:
+        if part_of(diagnosis.accounting, category) == 0:
+            continue
         legend.append(CATEGORY_FILLS[category], style=CATEGORY_STYLES[category])
         legend.append(f" {category} {words.percent(part_of(diagnosis.accounting, category))}  ")
     operations = sorted(diagnosis.operations, key=lambda operation: -operation.accounting.root_ms)
@@ -266,6 +268,7 @@ def _scorecard(scorecard: Scorecard | None) -> RenderableType | None:
 
 
 def _next_steps(attachments: Attachments) -> RenderableType | None:
-    lines = [Text(f"  {printable(command)}", overflow="fold") for command in attachments.commands]
-    lines += [Text(f"  report: {printable(name)}", overflow="fold") for name in attachments.files]
+    # Never wrapped: a command or a path must survive being copied from here.
+    lines = [Text(f"  {printable(command)}", no_wrap=True, overflow="ignore") for command in attachments.commands]
+    lines += [Text(f"  report: {printable(name)}", no_wrap=True, overflow="ignore") for name in attachments.files]
     return Group(heading("NEXT"), *lines) if lines else None

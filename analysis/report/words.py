@@ -38,7 +38,9 @@ def milliseconds(ms: float | None) -> str:
         return f"{ms / 1000:.1f} s"
     if size >= 100 or ms == 0:
         return f"{ms:,.0f} ms"
-    return f"{ms:.1f} ms" if size >= 1 else f"{ms:.2f} ms"
+    if size >= 1:
+        return f"{ms:.1f} ms"
+    return f"{ms:.2f} ms" if size >= 0.1 else f"{ms:.2g} ms"
 
 
 def bare_milliseconds(ms: float | None) -> str:
