@@ -50,10 +50,10 @@ def perform(plan: Plan, directory: RunDirectory, options: StackOptions, progress
     began_s = time.monotonic()
     with Stack(directory.path, options) as stack:
         progress.begin("starting", None)
-        stack.start(on_ready=lambda part: progress.note(f"{part} is ready"))
-        directory.write_peers(stack.address_book())
         traffic = Traffic(stack, directory, seed=plan.seed)
-        traffic.start(plan.load)
+        stack.start(on_ready=lambda part: progress.note(f"{part} is ready"), on_links=traffic.start)
+        directory.write_peers(stack.address_book())
+        traffic.set_load(plan.load)
         _await_first_load(stack, traffic, progress)
         start_s = time.monotonic() - began_s
         try:

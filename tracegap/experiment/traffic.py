@@ -33,9 +33,8 @@ class Traffic:
         self._directory = directory
         self._seed = seed
 
-    def start(self, load: Load) -> None:
-        """Start Locust with this load. Raises PartFailed when it cannot be executed."""
-        self.set_load(load)
+    def start(self) -> None:
+        """Start Locust; it makes no load before it is told to. Raises PartFailed when it cannot be executed."""
         scenario = importlib.util.find_spec("scenarios.checkout")
         if scenario is None or scenario.origin is None:
             raise PartFailed("locust has no scenario: the package scenarios is not installed whole")

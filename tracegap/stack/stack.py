@@ -103,11 +103,14 @@ class Stack:
 
     # -- life -----------------------------------------------------------------------------------------------------
 
-    def start(self, on_ready: Callable[[str], None] = lambda part: None) -> None:
+    def start(
+        self, on_ready: Callable[[str], None] = lambda part: None, on_links: Callable[[], None] = lambda: None
+    ) -> None:
         """Start all parts, as many at the same time as their needs allow, and wait until all are ready.
 
         Args:
             on_ready: called with each part's name when it is.
+            on_links: called when the links have addresses, while the services come up: time to start who uses them.
 
         Raises:
             PartFailed: a part cannot be started, died, or was not ready in time.
@@ -124,24 +127,21 @@ class Stack:
             external = LinkProxies(f"http://{LOOPBACK}:{port}")
             steps.insert(0, _toxiproxy_step(port))
         self._links = external
-        self._bring_up(steps, on_ready)
+        self._bring_up(steps, on_ready, on_links)
 
-    def _bring_up(self, steps: Sequence[_Step], on_ready: Callable[[str], None]) -> None:
+    def _bring_up(self, steps: Sequence[_Step], on_ready: Callable[[str], None], on_links: Callable[[], None]) -> None:
         waiting = list(steps)
         starting: dict[str, _Step] = {}
         ready: set[str] = set()
-        services_added = False
         deadline_s = time.monotonic() + self.options.ready_within_s
-        while waiting or starting or not services_added:
-            if not services_added and (self.options.toxiproxy is not None or "toxiproxy" in ready):
+        while waiting or starting or not self.listens:
+            self._start_what_can(waiting, starting, ready)
+            if not self.listens and (self.options.toxiproxy is not None or "toxiproxy" in ready):
                 assert self._links is not None
                 self.listens = self._links.create({link.name: self.upstream(link) for link in LINKS})
                 waiting.extend(self._service_step(service) for service in SERVICES)
-                services_added = True
-            for step in [step for step in waiting if ready.issuperset(step.needs)]:
-                waiting.remove(step)
-                starting[step.process.name] = step
-                self.supervisor.start(step.process)
+                self._start_what_can(waiting, starting, ready)
+                on_links()
             for name, step in list(starting.items()):
                 if self._is_ready(step):
                     del starting[name]
@@ -151,6 +151,12 @@ class Stack:
             if time.monotonic() > deadline_s:
                 raise self._too_late(starting)
             time.sleep(ASK_EVERY_S)
+
+    def _start_what_can(self, waiting: list[_Step], starting: dict[str, _Step], ready: set[str]) -> None:
+        for step in [step for step in waiting if ready.issuperset(step.needs)]:
+            waiting.remove(step)
+            starting[step.process.name] = step
+            self.supervisor.start(step.process)
 
     def _is_ready(self, step: _Step) -> bool:
         if step.probe is not None:
