@@ -85,7 +85,7 @@ class Database:
 
 
 async def _create_schema(pool: asyncpg.Pool) -> None:
-    """Tables and products, once, whichever service comes first."""
+    """Tables and products, once, whichever service comes first: order rows are inventory's, shipments fulfillment's."""
     schema = resources.files("shop").joinpath("schema.sql").read_text()
     async with asyncio.timeout(30), pool.acquire() as connection, connection.transaction():
         await connection.execute(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")

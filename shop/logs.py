@@ -54,7 +54,8 @@ def log_to_stdout(service: str) -> None:
     root.setLevel(logging.INFO)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
+        if logger.handlers:  # uvicorn's own way to say that a log is wanted: --no-access-log leaves none
+            logger.handlers.clear()
+            logger.propagate = True
     logging.getLogger("uvicorn.error").addFilter(_is_not_repeated)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request says nothing that spans do not

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
+from faststream import BaseMiddleware
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker
 from faststream.nats.opentelemetry import NatsTelemetryMiddleware
 from nats.js.api import ConsumerConfig
 from pydantic import BaseModel
 
-from shop.misbehaviour import Misbehaviour, loses_context_of_messages
+from shop.misbehaviour import Misbehaviour
 from shop.settings import Delivery
 
 __all__ = ["PAID", "SHIPPED", "Messages", "OrderPaid", "OrderShipped"]
@@ -58,7 +60,7 @@ class Messages:
             graceful_timeout=1,
             logger=logging.getLogger("shop.messages"),
             log_level=logging.DEBUG,
-            middlewares=(loses_context_of_messages(misbehaviour), NatsTelemetryMiddleware()),
+            middlewares=(_loses_context(misbehaviour), NatsTelemetryMiddleware()),
         )
 
     def on(self, subject: str, handle: Callable[..., Awaitable[None]]) -> None:
@@ -102,3 +104,15 @@ class Messages:
 
     async def close(self) -> None:
         await self._broker.stop()
+
+
+def _loses_context(misbehaviour: Misbehaviour) -> type[BaseMiddleware]:
+    """A consumer that ignores the trace its message belongs to (stands before the telemetry's middleware)."""
+
+    class LosesContext(BaseMiddleware):  # type: ignore[misc]
+        async def consume_scope(self, call_next: Any, msg: Any) -> Any:
+            if misbehaviour.now().lose_context:
+                msg.headers.pop("traceparent", None)
+            return await call_next(msg)
+
+    return LosesContext

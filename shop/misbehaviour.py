@@ -13,13 +13,11 @@ import logging
 import random
 import time
 from pathlib import Path
-from typing import Any
 
-from faststream import BaseMiddleware
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Behaviour", "LosesContext", "Misbehaviour", "loses_context_of_messages"]
+__all__ = ["Behaviour", "LosesContext", "Misbehaviour"]
 
 _logger = logging.getLogger(__name__)
 
@@ -101,15 +99,3 @@ class LosesContext:
         if scope["type"] == "http" and self._misbehaviour.now().lose_context:
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"traceparent"]
         await self._app(scope, receive, send)
-
-
-def loses_context_of_messages(misbehaviour: Misbehaviour) -> type[BaseMiddleware]:
-    """The same for a consumer, as a broker middleware to put before the telemetry's."""
-
-    class LosesContextOfMessages(BaseMiddleware):  # type: ignore[misc]
-        async def consume_scope(self, call_next: Any, msg: Any) -> Any:
-            if misbehaviour.now().lose_context:
-                msg.headers.pop("traceparent", None)
-            return await call_next(msg)
-
-    return LosesContextOfMessages

@@ -40,7 +40,7 @@ class Products:
         self._cache = cache
 
     async def listing(self, category: str | None) -> bytes:
-        """A JSON array of the products of one category, or of all: from 13 to 55 kB."""
+        """A JSON array of the products of one category, or of all: from 20 to 80 kB."""
         key = f"listing:{category or '*'}"
         cached = await self._cache.get(key)
         if cached is not None:

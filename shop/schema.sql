@@ -1,5 +1,3 @@
--- Everything here may run again on a database that has it. Order rows belong to inventory, shipments to fulfillment.
-
 CREATE TABLE IF NOT EXISTS products (
     sku         text PRIMARY KEY,
     name        text NOT NULL,
@@ -7,7 +5,7 @@ CREATE TABLE IF NOT EXISTS products (
     description text NOT NULL,
     price_cents integer NOT NULL CHECK (price_cents > 0),
     stock       integer NOT NULL CHECK (stock >= 0)
-) WITH (fillfactor = 50);  -- every order updates stock in place
+) WITH (fillfactor = 50);  -- room for the stock updates of every order
 
 CREATE INDEX IF NOT EXISTS products_by_category ON products (category, sku);
 
