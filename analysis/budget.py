@@ -7,7 +7,6 @@ import numpy as np
 from analysis.critical_path_walk import QUEUE, WAIT, Path
 from analysis.hops import CALL, MESSAGE, Crossings
 from analysis.observations import CATEGORIES
-from analysis.own_time import OwnTime
 from analysis.tree import Forest
 from analysis.tree_columns import Int8s, Int64s
 

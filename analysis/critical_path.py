@@ -43,7 +43,7 @@ def critical_path(spans: pa.Table) -> pa.Table:
     """
     columns, links = read_columns(spans)
     order = order_by_trace(columns.trace_hi, columns.trace_lo)
-    return segments(measure(plant(columns.take(order.rows), order.rows, order.first, links), spans))
+    return segments(measure(plant(columns, order, links), spans))
 
 
 def segments(found: Measured) -> pa.Table:

@@ -33,7 +33,7 @@ def observe(spans: pa.Table) -> Observations:
     order = order_by_trace(columns.trace_hi, columns.trace_lo)
 
     def observe_part(part: TraceOrder) -> Observations:
-        forest = plant(columns.take(part.rows), part.rows, part.first, links)
+        forest = plant(columns, part, links)
         found = measure(forest, spans)
         return Observations(traces_table(found), hops_table(found), own_table(found), defects_table(found))
 

@@ -92,7 +92,7 @@ def trace_view(spans: pa.Table) -> TraceView:
     order = order_by_trace(columns.trace_hi, columns.trace_lo)
     if len(order.first) != 2:
         raise ValueError(f"expected the spans of one trace, got {len(order.first) - 1} traces")
-    found = measure(plant(columns.take(order.rows), order.rows, order.first, links), spans)
+    found = measure(plant(columns, order, links), spans)
     forest = found.forest
     hops, own, defects = _hops(found), _segments(found), _defects(found)
     last = int(found.crossings.last[0]) if found.crossings.last[0] >= 0 else int(forest.root[0])
@@ -102,7 +102,7 @@ def trace_view(spans: pa.Table) -> TraceView:
     views = []
     for p, depth in drawn:
         span_id = int(forest.columns.span_id[p]) & 0xFFFFFFFFFFFFFFFF
-        parent = int(forest.parent[p])
+        above = int(forest.up[p])
         views.append(
             SpanView(
                 row=int(forest.rows[p]),
@@ -116,7 +116,7 @@ def trace_view(spans: pa.Table) -> TraceView:
                 end_ns=int(forest.columns.end_ns[p]),
                 error=bool(found.errors.failed[p]),
                 asynchronous=bool(found.crossings.asynchronous[p])
-                or (parent >= 0 and int(forest.end_ns[p]) > int(forest.end_ns[parent])),
+                or (above >= 0 and int(forest.end_ns[p]) > int(forest.end_ns[above])),
                 orphan=bool(forest.orphan[p]),
                 on_path=int(found.path.low_ns[p]) >= 0,
                 on_completion_path=int(found.completion.low_ns[p]) >= 0,

@@ -12,7 +12,7 @@ import numpy as np
 from analysis.kernel import kernel
 from analysis.span_table import KIND_CLIENT, KIND_CONSUMER, KIND_PRODUCER, KIND_SERVER
 from analysis.tree_columns import Int8s, Int64s, Links, SpanColumns
-from analysis.tree_order import HASH_A, order_spans, slots_for
+from analysis.tree_order import HASH_A, TraceOrder, order_spans, slots_for
 
 __all__ = ["Forest", "LinkTargets", "plant"]
 
@@ -61,13 +61,13 @@ class Forest:
         return len(self.first) - 1
 
 
-def plant(columns: SpanColumns, rows: Int64s, first: Int64s, links: Links) -> Forest:
-    """Grow the trees of these spans, which stand trace by trace; `rows` are their rows in the span table."""
-    order, kept_first, conflicting = order_spans(columns, first)
-    conflicts = columns.take(conflicting)
-    conflict_trace = np.searchsorted(first, conflicting, side="right") - 1
-    first = kept_first
-    columns, rows = columns.take(order), rows[order]
+def plant(table: SpanColumns, traces: TraceOrder, links: Links) -> Forest:
+    """Grow the trees of these traces of the span table; `links` are all of the table's."""
+    kept, left_out = order_spans(table, traces)
+    conflicts = table.take(left_out)
+    conflict_trace = _trace_of(left_out, traces)
+    rows, first = kept.rows, kept.first
+    columns = table.take(rows)
     count = len(columns)
     trace = np.repeat(np.arange(len(first) - 1), np.diff(first))
     end_ns = np.maximum(columns.end_ns, columns.start_ns)
@@ -91,6 +91,14 @@ def plant(columns: SpanColumns, rows: Int64s, first: Int64s, links: Links) -> Fo
         columns, rows, first, trace, end_ns, parent, up, orphan, cut, top_down, kid_first[:-1], kids, kids_by_end, root,
         conflicts, conflict_trace, _find_links(columns, rows, first, trace, links), np.isin(rows, links.row).astype(np.int8),
     )  # fmt: skip
+
+
+def _trace_of(rows: Int64s, traces: TraceOrder) -> Int64s:
+    if not len(rows):
+        return rows
+    by_row = np.argsort(traces.rows)
+    place = by_row[np.searchsorted(traces.rows, rows, sorter=by_row)]
+    return np.searchsorted(traces.first, place, side="right") - 1
 
 
 def _find_links(columns: SpanColumns, rows: Int64s, first: Int64s, trace: Int64s, links: Links) -> LinkTargets:

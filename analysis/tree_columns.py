@@ -38,6 +38,7 @@ class Words:
     @cached_property
     def ranks(self) -> Int32s:
         """For each row the place of its word in alphabetical order: the same whatever the dictionary's order."""
+        # Parts of a table share their words: the first thread to ask computes, the others find the same.
         order = pc.array_sort_indices(self.values).to_numpy()
         rank = np.empty(len(order) + 1, np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
@@ -48,7 +49,9 @@ class Words:
 def take_codes(codes: Int32s, rows: Int64s) -> Int32s:
     if not len(codes):
         return np.full(len(rows), -1, np.int32)
-    return np.where(rows >= 0, codes[rows], np.int32(-1))
+    taken = np.take(codes, rows)
+    taken[rows < 0] = -1
+    return taken
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,10 @@ class SpanColumns:
         taken = {}
         for field in fields(self):
             column = getattr(self, field.name)
-            taken[field.name] = column.take(rows) if isinstance(column, Words) else np.take(column, rows)
+            if isinstance(column, Words):
+                taken[field.name] = Words(np.take(column.codes, rows), column.values)
+            else:
+                taken[field.name] = np.take(column, rows)
         return SpanColumns(**taken)
 
 

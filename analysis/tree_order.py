@@ -95,27 +95,30 @@ def scatter(code, position, rows):  # type: ignore[no-untyped-def]
         position[code[row]] += 1
 
 
-def order_spans(columns: SpanColumns, first: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+def order_spans(columns: SpanColumns, traces: TraceOrder) -> tuple[TraceOrder, Int64s]:
     """Order the spans of each trace and drop repeated ones.
 
-    `columns` holds the spans trace by trace. Returns the kept positions in order, the traces' new offsets, and for each
-    dropped conflicting span (another span under a taken id) its position.
+    Returns the order that remains, and the rows left out because another span of their trace has their id.
     """
-    count = len(columns)
+    rows, first = traces.rows, traces.first
+    count = len(rows)
     order = np.arange(count, dtype=np.int64)
-    keys = (
-        columns.start_ns, columns.end_ns, columns.span_id, columns.parent_id, columns.kind, columns.status,
-        columns.service.ranks, columns.name.ranks,
-    )  # fmt: skip
+    keys = [
+        np.take(key, rows)
+        for key in (
+            columns.start_ns, columns.end_ns, columns.span_id, columns.parent_id, columns.kind, columns.status,
+            columns.service.ranks, columns.name.ranks,
+        )
+    ]  # fmt: skip
     sort_spans.run(count, (first, *keys), (order,))
     longest = int(np.diff(first).max(initial=0))
     dropped = np.zeros(count, np.int8)
     slots, partner = np.full(slots_for(longest), -1, np.int64), np.full(count, -1, np.int64)
     if not find_repeated.run(count, (first, order, *keys), (slots, partner, dropped)):
-        return order, first, np.empty(0, np.int64)
+        return TraceOrder(rows[order], first), np.empty(0, np.int64)
     kept = dropped[order] == 0
     before = np.concatenate([[0], np.cumsum(kept)])
-    return order[kept], before[first], np.flatnonzero(dropped == CONFLICT)
+    return TraceOrder(rows[order[kept]], before[first]), rows[dropped == CONFLICT]
 
 
 @kernel
@@ -140,16 +143,19 @@ def stands_before(a, b, start, end, span_id, parent_id, kind, status, service, n
 
 @kernel
 def sort_spans(first, start, end, span_id, parent_id, kind, status, service, name, order):  # type: ignore[no-untyped-def]
-    """Sort each trace: by insertion where it is short or already sorted, else by heap (no recursion, no extra memory)."""
+    """Sort each trace: by insertion where it is short or already sorted, else by heap: no recursion, no memory."""
     for trace in range(len(first) - 1):
         low, high = first[trace], first[trace + 1]
         moves, limit = 0, 12 * (high - low)
         for i in range(low + 1, high):
             item = order[i]
             j = i
-            while j > low and stands_before(
-                item, order[j - 1], start, end, span_id, parent_id, kind, status, service, name
-            ):
+            earliest = start[item]
+            while j > low and earliest <= start[order[j - 1]]:
+                if earliest == start[order[j - 1]] and not stands_before(
+                    item, order[j - 1], start, end, span_id, parent_id, kind, status, service, name
+                ):
+                    break
                 order[j] = order[j - 1]
                 j -= 1
             order[j] = item
