@@ -57,10 +57,11 @@ def _on_init(environment: Environment, runner: Any, **_: Any) -> None:
         # Who stops in the middle of a request leaves work behind that nobody asked for, as far as traces can tell.
         environment.stop_timeout = _FINISH_WITHIN_S
     if options.schedule:
-        environment.shape_class = FollowSchedule(Path(options.schedule))
-        environment.shape_class.runner = runner
-        # Locust waits for the end of a shape before it installs its own handler.
-        gevent.signal_handler(signal.SIGTERM, runner.quit)
+        schedule = FollowSchedule(Path(options.schedule))
+        schedule.runner = runner
+        environment.shape_class = schedule
+        # Locust waits for the end of a shape before it installs a handler of its own.
+        gevent.signal_handler(signal.SIGTERM, schedule.end)
     if options.progress and not isinstance(runner, WorkerRunner):
         gevent.spawn(_report_progress, environment, Path(options.progress))
     if not options.no_traces:

@@ -27,9 +27,16 @@ class FollowSchedule(LoadTestShape):  # type: ignore[misc]
         self._file = file
         self._seen_mtime_ns = -1
         self._order = (0, 1.0)
+        self._ended = False
 
-    def tick(self) -> tuple[int, float]:
-        """Users, and users started or stopped per second."""
+    def end(self) -> None:
+        """Within a second: users finish what they are doing, and Locust ends."""
+        self._ended = True
+
+    def tick(self) -> tuple[int, float] | None:
+        """Users, and users started or stopped per second; None at the end."""
+        if self._ended:
+            return None
         try:
             mtime_ns = self._file.stat().st_mtime_ns
             if mtime_ns != self._seen_mtime_ns:
