@@ -11,7 +11,7 @@ from analysis.sources.raw_spans import Link, SpanRows
 from analysis.sources.text import span_id_of, trace_id_of, value_text
 from analysis.span_table import STATUS_ERROR, STATUS_OK, STATUS_UNSET
 
-__all__ = ["KINDS", "add_span", "add_trace", "is_true"]
+__all__ = ["KINDS", "add_span", "add_trace", "exception", "is_true", "process"]
 
 Object = dict[str, Any]
 
@@ -21,16 +21,18 @@ KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 def add_trace(trace: Object, rows: SpanRows, warnings: Warnings) -> None:
     """A trace: spans, and processes by their ids."""
     described = trace.get("processes")
-    processes = {key: _process(value, rows) for key, value in described.items()} if isinstance(described, dict) else {}
+    processes = (
+        {key: rows.process(process(value)) for key, value in described.items()} if isinstance(described, dict) else {}
+    )
     for span in _objects(trace.get("spans")):
         add_span(span, processes, rows, warnings)
 
 
 def add_span(span: Object, processes: dict[str, int], rows: SpanRows, warnings: Warnings) -> None:
     """One span, with a process of its own or the number of one of its trace's."""
-    process = processes.get(_string(span.get("processID")))
-    if process is None:
-        process = _process(span.get("process"), rows)
+    number = processes.get(_string(span.get("processID")))
+    if number is None:
+        number = rows.process(process(span.get("process")))
     tags = _pairs(span.get("tags"))
     first = dict(reversed(tags))  # of tags with the same key the first counts
     trace_id = trace_id_of(span.get("traceID"), warnings)
@@ -45,16 +47,17 @@ def add_span(span: Object, processes: dict[str, int], rows: SpanRows, warnings: 
         start_ns=start_ns,
         end_ns=start_ns + _micros(span.get("duration")),
         status=_status(first),
-        process=process,
-        attributes=with_extras(tags, _exception(span), ""),
+        process=number,
+        attributes=with_extras(tags, exception(span.get("logs")), ""),
         links=links,
     )
 
 
-def _process(value: object, rows: SpanRows) -> int:
-    process = value if isinstance(value, dict) else {}
-    attributes = dict(reversed(_pairs(process.get("tags"))))
-    return rows.process(attributes | {"service.name": _string(process.get("serviceName"))})
+def process(value: object) -> dict[str, str]:
+    """A process as OpenTelemetry's resource attributes."""
+    described = value if isinstance(value, dict) else {}
+    attributes = dict(reversed(_pairs(described.get("tags"))))
+    return attributes | {"service.name": _string(described.get("serviceName"))}
 
 
 def _references(span: Object, trace_id: bytes, warnings: Warnings) -> tuple[int, list[Link]]:
@@ -82,9 +85,9 @@ def is_true(text: str) -> bool:
     return text.lower() not in ("", "false", "0")
 
 
-def _exception(span: Object) -> Pairs:
+def exception(logs: object) -> Pairs:
     """Fields of the first log that records an exception, under OpenTelemetry's names or OpenTracing's."""
-    for log in _objects(span.get("logs")):
+    for log in _objects(logs):
         fields = dict(reversed(_pairs(log.get("fields"))))
         event = fields.get("event", "")
         if event == "exception" or "exception.type" in fields:

@@ -11,7 +11,7 @@ from analysis.sources.otlp_values import EXCEPTION_EVENT, Pairs, with_extras
 from analysis.sources.raw_spans import SpanRows
 from analysis.sources.text import span_id_of, trace_id_of, value_text
 
-__all__ = ["LOG_KEYS", "SPAN_KEYS", "add_logs", "add_spans"]
+__all__ = ["LOG_KEYS", "SPAN_KEYS", "add_logs", "add_spans", "pairs", "text"]
 
 SPAN_KEYS = ("resourceSpans", "resource_spans", "batches")
 """Where a document keeps its spans; `batches` is Tempo's."""
@@ -32,7 +32,7 @@ _STATUSES = {"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 def add_spans(document: Object, rows: SpanRows, warnings: Warnings) -> None:
     """Every span of a TracesData object."""
     for resource_spans in _objects(document, *SPAN_KEYS):
-        process = rows.process(dict(_pairs(_object(resource_spans, "resource"))))
+        process = rows.process(dict(pairs(_object(resource_spans, "resource"))))
         scopes = _objects(
             resource_spans, "scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans"
         )
@@ -54,7 +54,7 @@ def _add_span(span: Object, process: int, rows: SpanRows, warnings: Warnings) ->
         end_ns=_integer(_get(span, "endTimeUnixNano", "end_time_unix_nano")),
         status=_enum(status.get("code"), _STATUSES),
         process=process,
-        attributes=with_extras(_pairs(span), _pairs(exception), _string(status.get("message"))),
+        attributes=with_extras(pairs(span), pairs(exception), _string(status.get("message"))),
         links=[
             (
                 trace_id_of(_get(link, "traceId", "trace_id"), warnings),
@@ -68,7 +68,7 @@ def _add_span(span: Object, process: int, rows: SpanRows, warnings: Warnings) ->
 def add_logs(document: Object, rows: LogRows, warnings: Warnings) -> None:
     """Every record of a LogsData object."""
     for resource_logs in _objects(document, *LOG_KEYS):
-        service = rows.process(dict(_pairs(_object(resource_logs, "resource"))))
+        service = rows.process(dict(pairs(_object(resource_logs, "resource"))))
         for scope_logs in _objects(resource_logs, "scopeLogs", "scope_logs", "instrumentationLibraryLogs"):
             for record in _objects(scope_logs, "logRecords", "log_records"):
                 body = record.get("body")
@@ -79,8 +79,8 @@ def add_logs(document: Object, rows: LogRows, warnings: Warnings) -> None:
                     span_id=span_id_of(_get(record, "spanId", "span_id"), warnings),
                     service=service,
                     severity=_integer(_get(record, "severityNumber", "severity_number")),
-                    body=_text(body) if isinstance(body, dict) else None,
-                    attributes=_pairs(record),
+                    body=text(body) if isinstance(body, dict) else None,
+                    attributes=pairs(record),
                 )
 
 
@@ -119,15 +119,17 @@ def _enum(value: object, names: dict[str, int]) -> int:
     return names.get(value, 0) if isinstance(value, str) else _integer(value)
 
 
-def _pairs(holder: Object) -> Pairs:
+def pairs(holder: Object) -> Pairs:
+    """The attributes of a resource, span, event or record as texts."""
     return [
-        (_string(item.get("key")), _text(item["value"]))
+        (_string(item.get("key")), text(item["value"]))
         for item in _objects(holder, "attributes")
         if isinstance(item.get("value"), dict)
     ]
 
 
-def _text(value: Object) -> str:
+def text(value: Object) -> str:
+    """A value as the table holds it."""
     plain = _plain(value)
     if isinstance(plain, int) and not isinstance(plain, bool):
         return str(plain)

@@ -9,11 +9,8 @@ import numpy as np
 
 from analysis.kernel import bare_kernel
 from analysis.sources.walk_output import (
-    ATTRIBUTES,
     DOUBLE,
-    EXCEPTION,
     GAVE_UP,
-    GROUPS,
     LINKS,
     OK,
     SCRATCH,
@@ -22,18 +19,16 @@ from analysis.sources.walk_output import (
     Bytes,
     Output,
     add_attribute,
+    add_group,
     append_bytes,
     append_integer,
     defer,
     equals,
+    finish_span,
     intern,
 )
 
-__all__ = ["SEEDS", "walk_message"]
-
-SEEDS = (b"exception.type", b"exception.message", b"otel.status_description")
-"""Keys that a walk adds itself: their numbers are their places here."""
-_EXCEPTION_TYPE, _EXCEPTION_MESSAGE, _STATUS_DESCRIPTION = 0, 1, 2
+__all__ = ["walk_message"]
 
 _TRUE = np.frombuffer(b"true", np.uint8)
 _FALSE = np.frombuffer(b"false", np.uint8)
@@ -118,14 +113,9 @@ def walk_message(data: Bytes, at: int, end: int, out: Output) -> int:
 
 @bare_kernel
 def _walk_resource_spans(data: Bytes, at: int, end: int, out: Output) -> int:
-    group = out.counts[GROUPS]
-    if group >= len(out.groups):
+    group = add_group(out, -1, at, 0)
+    if group < 0:
         return GAVE_UP
-    out.groups[group, 0] = -1
-    out.groups[group, 1] = at
-    out.groups[group, 2] = 0
-    out.groups[group, 3] = group
-    out.counts[GROUPS] = group + 1
     resources = 0
     while at < end:
         tag, begin, stop = _field(data, at, end)
@@ -203,29 +193,8 @@ def _walk_span(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
             if said_length >= 0:
                 message, message_length = said, said_length
         at = stop
-    return _finish_span(data, span, (name, name_length), (event, event_length), (message, message_length), out)
-
-
-@bare_kernel
-def _finish_span(
-    data: Bytes, span: Bytes, name: tuple[int, int], event: tuple[int, int], message: tuple[int, int], out: Output
-) -> int:
-    """Name, exception and status message, when all fields are known."""
-    span[8] = intern(out.names, data, name[0], name[1])
-    if span[8] < 0:
-        return GAVE_UP
-    if event[1] >= 0:
-        room = defer(out, EXCEPTION, event[0], event[1])
-        room &= add_attribute(out, _EXCEPTION_TYPE, 0, 0)
-        room &= add_attribute(out, _EXCEPTION_MESSAGE, 0, 0)
-        if not room:
-            return GAVE_UP
-    if message[1] > 0 and not add_attribute(out, _STATUS_DESCRIPTION, message[0], message[1]):
-        return GAVE_UP
-    span[10] = out.counts[ATTRIBUTES]
-    span[11] = out.counts[LINKS]
-    out.counts[SPANS] += 1
-    return OK
+    span[8] = intern(out.names, data, name, name_length)
+    return finish_span(out, span, event, event_length, message, message_length) if span[8] >= 0 else GAVE_UP
 
 
 @bare_kernel

@@ -25,15 +25,18 @@ __all__ = [
     "OK",
     "Output",
     "SCRATCH",
+    "SEEDS",
     "SPANS",
     "VALUE",
     "Words",
     "add_attribute",
+    "add_group",
     "allocate",
     "append_bytes",
     "append_integer",
     "defer",
     "equals",
+    "finish_span",
     "intern",
     "reset",
 ]
@@ -48,6 +51,10 @@ SPANS, ATTRIBUTES, LINKS, DEFERRED, GROUPS, SCRATCH = range(6)
 
 VALUE, DOUBLE, EXCEPTION = range(3)
 """What a deferred row waits for: a value's text, a double's text, or (two rows) an exception's type and message."""
+
+SEEDS = (b"exception.type", b"exception.message", b"otel.status_description")
+"""Keys that walks add themselves: their numbers are their places here, and a form may append more."""
+EXCEPTION_TYPE, EXCEPTION_MESSAGE, STATUS_MESSAGE = 0, 1, 2
 
 _MAX_PROBES = 64
 _MAX_WORDS = 1 << 16
@@ -69,11 +76,12 @@ class Output(NamedTuple):
     attributes: Ints  # (attributes, 3): key (< 0: dropped), start (< 0: in the scratch, at ~start), length
     links: Ints  # (links, 3): trace id high and low, span id
     deferred: Ints  # (deferred, 4): what, attribute row, start, length
-    groups: Ints  # (groups, 4): key or -1, start, length, first span of its unit: where resources and processes stand
+    groups: Ints  # (groups, 3): key or -1, start, length: where resources and processes are described
     scratch: Bytes
     counts: Ints  # by SPANS ... SCRATCH
     names: Words
     keys: Words
+    stamps: Ints  # by key: the group that a process id of the trace at hand stands for
 
 
 def allocate(size: int) -> Output:
@@ -84,11 +92,12 @@ def allocate(size: int) -> Output:
         attributes=np.empty((attributes, 3), np.int64),
         links=np.empty((few, 3), np.int64),
         deferred=np.empty((few, 4), np.int64),
-        groups=np.empty((few, 4), np.int64),
+        groups=np.empty((few, 3), np.int64),
         scratch=np.empty(size + 4096, np.uint8),
         counts=np.zeros(6, np.int64),
         names=_words(size),
         keys=_words(size),
+        stamps=np.empty(_MAX_WORDS, np.int64),
     )
 
 
@@ -229,3 +238,33 @@ def append_integer(out: Output, value: int) -> int:
         last -= 1
     out.counts[SCRATCH] = end
     return ~at
+
+
+@bare_kernel
+def finish_span(out: Output, span: Ints, event: int, event_length: int, message: int, message_length: int) -> int:
+    """Add what follows a span's own attributes (an exception unless its length is negative, a status message) and count it."""
+    if event_length >= 0:
+        room = defer(out, EXCEPTION, event, event_length)
+        room &= add_attribute(out, EXCEPTION_TYPE, 0, 0)
+        room &= add_attribute(out, EXCEPTION_MESSAGE, 0, 0)
+        if not room:
+            return GAVE_UP
+    if message_length > 0 and not add_attribute(out, STATUS_MESSAGE, message, message_length):
+        return GAVE_UP
+    span[10] = out.counts[ATTRIBUTES]
+    span[11] = out.counts[LINKS]
+    out.counts[SPANS] += 1
+    return OK
+
+
+@bare_kernel
+def add_group(out: Output, key: int, start: int, length: int) -> int:
+    """Note where a resource or process is described; its number, or GAVE_UP when there is no room."""
+    group = out.counts[GROUPS]
+    if group >= len(out.groups):
+        return GAVE_UP
+    out.groups[group, 0] = key
+    out.groups[group, 1] = start
+    out.groups[group, 2] = length
+    out.counts[GROUPS] = group + 1
+    return group

@@ -1,0 +1,323 @@
+"""JSON over raw bytes: kernels that find where values begin and end.
+
+They accept all JSON and some texts that are nearly JSON; -1 stands for everything else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.kernel import bare_kernel
+from analysis.sources.walk_output import SCRATCH, Bytes, Ints, Output
+
+__all__ = [
+    "COLON",
+    "COMMA",
+    "LEFT_BRACE",
+    "LEFT_BRACKET",
+    "QUOTE",
+    "RIGHT_BRACE",
+    "RIGHT_BRACKET",
+    "blank_end",
+    "element_begin",
+    "element_ranges",
+    "hex_in",
+    "integer",
+    "key_end",
+    "number_in",
+    "same_folded",
+    "string_end",
+    "unescaped",
+    "value_end",
+]
+
+QUOTE, COMMA, COLON = 0x22, 0x2C, 0x3A
+LEFT_BRACE, RIGHT_BRACE, LEFT_BRACKET, RIGHT_BRACKET = 0x7B, 0x7D, 0x5B, 0x5D
+_BACKSLASH, _MINUS, _ZERO = 0x5C, 0x2D, 0x30
+_MAX_DIGITS = 19
+
+
+@bare_kernel
+def blank_end(data: Bytes, at: int, end: int) -> int:
+    """Where the blanks that may stand at `at` end."""
+    while at < end and (data[at] == 0x20 or data[at] == 0x0A or data[at] == 0x0D or data[at] == 0x09):
+        at += 1
+    return at
+
+
+@bare_kernel
+def string_end(data: Bytes, at: int, end: int) -> tuple[int, bool]:
+    """Behind the closing quote of the string whose opening quote is at `at`, and whether it has escapes; -1 = no string."""
+    escaped = False
+    at += 1
+    while at < end:
+        byte = data[at]
+        if byte == QUOTE:
+            return at + 1, escaped
+        if byte == _BACKSLASH:
+            escaped = True
+            at += 1
+        elif byte < 0x20:
+            return -1, False
+        at += 1
+    return -1, False
+
+
+@bare_kernel
+def value_end(data: Bytes, at: int, end: int) -> int:
+    """Behind the value that begins at `at`; -1 = it does not end."""
+    if at >= end:
+        return -1
+    first = data[at]
+    if first == QUOTE:
+        return string_end(data, at, end)[0]
+    if first == LEFT_BRACE or first == LEFT_BRACKET:
+        depth = 0
+        while at < end:
+            byte = data[at]
+            if byte == QUOTE:
+                at = string_end(data, at, end)[0]
+                if at < 0:
+                    return -1
+                continue
+            if byte == LEFT_BRACE or byte == LEFT_BRACKET:
+                depth += 1
+            elif byte == RIGHT_BRACE or byte == RIGHT_BRACKET:
+                depth -= 1
+                if depth == 0:
+                    return at + 1
+            at += 1
+        return -1
+    start = at
+    while at < end:
+        byte = data[at]
+        if byte == COMMA or byte == RIGHT_BRACE or byte == RIGHT_BRACKET or byte <= 0x20:
+            break
+        at += 1
+    return at if at > start else -1
+
+
+@bare_kernel
+def key_end(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
+    """In an object, behind its `{` or a `,`: begin and end of the next key's text, and where its value begins.
+
+    Value -1 = no key or one with escapes; value -2 = the object's `}` comes first, and the second number is behind it.
+    """
+    at = blank_end(data, at, end)
+    if at < end and data[at] == COMMA:
+        at = blank_end(data, at + 1, end)
+    if at < end and data[at] == RIGHT_BRACE:
+        return at, at + 1, -2
+    if at >= end or data[at] != QUOTE:
+        return 0, 0, -1
+    behind, escaped = string_end(data, at, end)
+    if behind < 0 or escaped:
+        return 0, 0, -1
+    colon = blank_end(data, behind, end)
+    if colon >= end or data[colon] != COLON:
+        return 0, 0, -1
+    value = blank_end(data, colon + 1, end)
+    return at + 1, behind - 1, value if value < end else -1
+
+
+@bare_kernel
+def element_begin(data: Bytes, at: int, end: int) -> int:
+    """In an array, behind its `[` or an element: where the next element begins; -1 = damaged, -2 - p = `]` stands at p."""
+    at = blank_end(data, at, end)
+    if at < end and data[at] == COMMA:
+        at = blank_end(data, at + 1, end)
+    if at >= end:
+        return -1
+    return -2 - at if data[at] == RIGHT_BRACKET else at
+
+
+@bare_kernel
+def element_ranges(data: Bytes, at: int, end: int, ranges: Ints) -> tuple[int, int]:
+    """Begin and end of the elements of the array whose `[` is at `at`, as many as there is room for.
+
+    Returns how many, and where to go on (the array's next element, or behind its `]`); -1 = damaged. To go on, give that place.
+    """
+    count = 0
+    if at < end and data[at] == LEFT_BRACKET:
+        at += 1
+    while count < len(ranges):
+        begin = element_begin(data, at, end)
+        if begin <= -2:
+            return count, -begin - 1
+        at = value_end(data, begin, end) if begin >= 0 else -1
+        if at < 0:
+            return count, -1
+        ranges[count, 0] = begin
+        ranges[count, 1] = at
+        count += 1
+    return count, at
+
+
+@bare_kernel
+def hex_digit(byte: int) -> int:
+    """Its value; -1 = none."""
+    if 48 <= byte <= 57:
+        return byte - 48
+    if 97 <= byte <= 102:
+        return byte - 87
+    if 65 <= byte <= 70:
+        return byte - 55
+    return -1
+
+
+@bare_kernel
+def hex_number(data: Bytes, begin: int, end: int) -> tuple[int, int, bool]:
+    """The high and low 64 bits of at most 32 hex digits, and whether they are that."""
+    high, low = np.uint64(0), np.uint64(0)
+    if end - begin > 32:
+        return 0, 0, False
+    for i in range(begin, end):
+        digit = hex_digit(np.int64(data[i]))
+        if digit < 0:
+            return 0, 0, False
+        high = high << np.uint64(4) | low >> np.uint64(60)
+        low = low << np.uint64(4) | np.uint64(digit)
+    return np.int64(high), np.int64(low), True
+
+
+@bare_kernel
+def integer(data: Bytes, begin: int, end: int) -> tuple[int, bool]:
+    """A whole number of 64 bits, and whether it is that, written as JSON writes it."""
+    at = begin
+    negative = at < end and data[at] == _MINUS
+    if negative:
+        at += 1
+    digits = end - at
+    if digits < 1 or digits > _MAX_DIGITS or (data[at] == _ZERO and (digits > 1 or negative)):
+        return 0, False
+    value = np.uint64(0)
+    while at < end:
+        digit = np.int64(data[at]) - _ZERO
+        if digit < 0 or digit > 9:
+            return 0, False
+        value = value * np.uint64(10) + np.uint64(digit)
+        at += 1
+    small = np.int64(value)
+    return -small if negative else small, small >= 0
+
+
+@bare_kernel
+def unescaped(data: Bytes, begin: int, end: int, out: Output) -> tuple[int, int]:
+    """Write a string's text to the scratch: its place there as attributes name it and its length; length -1 = bad escape."""
+    first = out.counts[SCRATCH]
+    to = first
+    at = begin
+    scratch = out.scratch
+    if first + end - begin > len(scratch):
+        return 0, -1
+    while at < end:
+        byte = data[at]
+        if byte != _BACKSLASH:
+            scratch[to] = byte
+            to += 1
+            at += 1
+            continue
+        if at + 1 >= end:
+            return 0, -1
+        mark = data[at + 1]
+        at += 2
+        if mark == 0x75:  # u
+            code = _code_unit(data, at, end)
+            at += 4
+            if 0xD800 <= code < 0xDC00 and at + 1 < end and data[at] == _BACKSLASH and data[at + 1] == 0x75:
+                low = _code_unit(data, at + 2, end)
+                at += 6
+                code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00) if 0xDC00 <= low < 0xE000 else -1
+            if code < 0 or 0xD800 <= code < 0xE000:
+                return 0, -1
+            to = _utf8(code, scratch, to)
+            continue
+        plain = _plain_escape(mark)
+        if plain < 0:
+            return 0, -1
+        scratch[to] = plain
+        to += 1
+    out.counts[SCRATCH] = to
+    return ~first, to - first
+
+
+@bare_kernel
+def _code_unit(data: Bytes, at: int, end: int) -> int:
+    if at + 4 > end:
+        return -1
+    code = 0
+    for i in range(at, at + 4):
+        digit = hex_digit(np.int64(data[i]))
+        if digit < 0:
+            return -1
+        code = code << 4 | digit
+    return code
+
+
+@bare_kernel
+def _plain_escape(mark: int) -> int:
+    if mark == QUOTE or mark == _BACKSLASH or mark == 0x2F:
+        return np.int64(mark)
+    if mark == 0x6E:
+        return 0x0A
+    if mark == 0x74:
+        return 0x09
+    if mark == 0x72:
+        return 0x0D
+    if mark == 0x62:
+        return 0x08
+    return 0x0C if mark == 0x66 else -1
+
+
+@bare_kernel
+def _utf8(code: int, to: Bytes, at: int) -> int:
+    """Write a code point; behind it. Never longer than the escape that it was."""
+    if code < 0x80:
+        to[at] = code
+        return at + 1
+    if code < 0x800:
+        to[at] = 0xC0 | code >> 6
+        to[at + 1] = 0x80 | code & 0x3F
+        return at + 2
+    if code < 0x10000:
+        to[at] = 0xE0 | code >> 12
+        to[at + 1] = 0x80 | code >> 6 & 0x3F
+        to[at + 2] = 0x80 | code & 0x3F
+        return at + 3
+    to[at] = 0xF0 | code >> 18
+    to[at + 1] = 0x80 | code >> 12 & 0x3F
+    to[at + 2] = 0x80 | code >> 6 & 0x3F
+    to[at + 3] = 0x80 | code & 0x3F
+    return at + 4
+
+
+@bare_kernel
+def number_in(data: Bytes, begin: int, end: int) -> tuple[int, bool]:
+    """The same for a value that may stand in quotes."""
+    if end - begin >= 2 and data[begin] == QUOTE:
+        return integer(data, begin + 1, end - 1)
+    return integer(data, begin, end)
+
+
+@bare_kernel
+def hex_in(data: Bytes, begin: int, end: int) -> tuple[int, int, bool]:
+    """High and low 64 bits of a value that is a string of hex digits or null; and whether it is that."""
+    if data[begin] == 0x6E:  # null
+        return 0, 0, True
+    if end - begin < 2 or data[begin] != QUOTE:
+        return 0, 0, False
+    return hex_number(data, begin + 1, end - 1)
+
+
+@bare_kernel
+def same_folded(data: Bytes, begin: int, end: int, word: Bytes) -> bool:
+    """Whether the range holds this lower-case word, in whatever case."""
+    if end - begin != len(word):
+        return False
+    for i in range(len(word)):
+        byte = data[begin + i]
+        if 65 <= byte <= 90:
+            byte += 32
+        if byte != word[i]:
+            return False
+    return True
