@@ -59,6 +59,8 @@ def _retries(
     columns, start, end = forest.columns, forest.columns.start_ns, forest.end_ns
     carried = (crossings.inferred == 0) & ((crossings.kind == CALL) | (crossings.kind == PEER))
     rows = np.flatnonzero(carried & (forest.up[crossings.caller] >= 0))
+    if len(rows) < 2:
+        return
     caller = crossings.caller[rows]
     target = np.where(
         columns.address.codes[caller] >= 0,
