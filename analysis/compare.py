@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pyarrow as pa
 
-from analysis.compare_samples import Comparison, samples
+from analysis.compare_frame import Flags, Frame
+from analysis.compare_samples import CURRENT, Comparison, samples
+from analysis.compare_self import self_baseline
 from analysis.effects_failure import failure_effects
 from analysis.effects_latency import latency_effects, path_costs
 from analysis.findings import Draft
@@ -15,17 +20,36 @@ from analysis.fold import System, fold
 from analysis.structure import structure_effects
 from analysis.structure_context import broken_contexts, silent_loggers, silent_tracers
 
-__all__ = ["compare"]
+__all__ = ["compare", "compare_with_itself"]
+
+SELF_SHARE = 0.15
+"""Slow traces were chosen for being slow, so every place on their path leans their way: one must stand out."""
 
 
 def compare(comparison: Comparison, logs: pa.Table | None = None) -> list[Draft]:
     """Everything that is worse on the current side, each cause once. `logs` has LOG_SCHEMA."""
-    measured = samples(comparison)
-    drafts = [failure_draft(comparison, effect) for effect in failure_effects(comparison)]
-    slower = latency_effects(comparison, measured, path_costs(comparison))
-    drafts += [latency_draft(comparison, measured, effect) for effect in slower]
+    drafts = _slower(comparison)
+    drafts += [failure_draft(comparison, effect) for effect in failure_effects(comparison)]
     changed = [*structure_effects(comparison), *broken_contexts(comparison), *silent_tracers(comparison)]
     if logs is not None and len(logs):
         changed += silent_loggers(comparison, logs)
     drafts += [structure_draft(comparison, effect) for effect in changed]
     return fold(drafts, System(comparison.frame.hops))
+
+
+def compare_with_itself(frame: Frame, chosen: Flags) -> list[Draft]:
+    """Slow against fast traces of each operation, and every failure there is."""
+    whole = Comparison(frame, np.where(chosen, CURRENT, 0).astype(np.int8))
+    halves = Comparison(frame, self_baseline(frame, chosen))
+    drafts = [failure_draft(whole, effect) for effect in failure_effects(whole)]
+    drafts += [structure_draft(whole, effect) for effect in broken_contexts(whole)]
+    # What slow traces cost is spread over all traces, so that it ranks beside failures of all traces.
+    part = float((halves.side == CURRENT).sum()) / max(int(chosen.sum()), 1)
+    drafts += [replace(draft, cost_ms=draft.cost_ms * part) for draft in _slower(halves, SELF_SHARE)]
+    return fold(drafts, System(frame.hops))
+
+
+def _slower(comparison: Comparison, *least_share: float) -> list[Draft]:
+    measured = samples(comparison)
+    effects = latency_effects(measured, path_costs(comparison), *least_share)
+    return [latency_draft(comparison, measured, effect) for effect in effects]

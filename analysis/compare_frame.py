@@ -80,6 +80,7 @@ class Hops:
     path: Ints
     completion_path: Ints
     failure: NDArray[np.int8]  # 4xx answers count as none
+    symptom: NDArray[np.int8]  # what the caller saw of a failure, where that is not the failure itself
     refused: Flags  # answered with a 4xx
     origin: Flags
     attempt: NDArray[np.int16]
@@ -268,6 +269,7 @@ def _hops(table: pa.Table) -> Hops:
         _numbers(table, "path_ns", 0),
         _numbers(table, "completion_path_ns", 0),
         np.asarray(failure, dtype=np.int8),
+        _numbers(table, "symptom", 0).astype(np.int8),
         refused,
         _flags(table, "origin"),
         _numbers(table, "attempt", 0).astype(np.int16),

@@ -57,9 +57,9 @@ def operation_summaries(frame: Frame, traces: pa.Table, chosen: Flags | None = N
     return tuple(sorted(summaries, key=lambda s: (-s.accounting.root_ms, s.name)))
 
 
-def hop_summaries(frame: Frame, current: Flags, baseline: Flags | None, honest: Flags) -> tuple[HopSummary, ...]:
-    """One record per hop, by name. `current` and `baseline` choose traces; `honest` says per hop whether its legs
-    may be told apart."""
+def hop_summaries(frame: Frame, current: Flags, baseline: Flags | None) -> tuple[HopSummary, ...]:
+    """One record per hop, by name. `current` and `baseline` choose traces."""
+    honest = _same_clock(frame.hops)
     now = _stats(frame.hops, current[frame.hops.trace], honest)
     then = _stats(frame.hops, baseline[frame.hops.trace], honest) if baseline is not None else {}
     summaries = []
@@ -69,6 +69,12 @@ def hop_summaries(frame: Frame, current: Flags, baseline: Flags | None, honest: 
         stats = now.get(k, HopStats(0, 0, None, None, None, None, {}))
         summaries.append(HopSummary(place.name, place.kind, stats, then.get(k)))
     return tuple(sorted(summaries, key=lambda s: (s.hop, s.kind)))
+
+
+def _same_clock(hops: Hops) -> Flags:
+    """Per hop: both sides of every crossing share a host, so that their legs may be told apart."""
+    apart = np.bincount(hops.place[hops.has_legs & ~hops.same_host], minlength=len(hops.places))
+    return apart == 0
 
 
 def _stats(hops: Hops, chosen: Flags, honest: Flags) -> dict[int, HopStats]:

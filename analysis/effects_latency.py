@@ -37,15 +37,17 @@ class PathCosts:
 
     change: Floats
     completion_change: Floats
-    on_path: Floats  # places: total time on the root's path, either side
     root_change: Floats
     root_completion_change: Floats
     root_median: Floats
     root_weight: Floats  # share of each root operation among the current side's traces
 
 
-def latency_effects(comparison: Comparison, samples: Samples, costs: PathCosts) -> list[LatencyEffect]:
-    """Places slower on the current side: significant, larger than their noise, and paid for by somebody."""
+def latency_effects(samples: Samples, costs: PathCosts, least_share: float = CHANGE_FRACTION) -> list[LatencyEffect]:
+    """Places slower on the current side: significant, larger than their noise, and paid for by somebody.
+
+    `least_share`: of the slowdown of its root operation that a place must explain.
+    """
     places = len(samples.places)
     if len(samples.value_ns) == 0:
         return []
@@ -53,12 +55,12 @@ def latency_effects(comparison: Comparison, samples: Samples, costs: PathCosts) 
     tails = tail_test_counts(samples.place, samples.current, samples.value_ns, places)
     tail_p = np.array([fisher_greater(int(a), int(n), int(b), int(m)) if b else 1.0 for a, n, b, m in tails])
     p = np.minimum(1.0, 2.0 * np.minimum(ranks.p, tail_p))
-    tested = np.flatnonzero((np.minimum(tails[:, 1], tails[:, 3]) >= FEWEST_ROWS))
+    tested = np.flatnonzero(np.minimum(tails[:, 1], tails[:, 3]) >= FEWEST_ROWS)
     adjusted = np.ones(places)
     adjusted[tested] = benjamini_hochberg(p[tested])
     found = [_effect(samples, k, float(p[k]), float(adjusted[k]), costs) for k in tested.tolist()]
     limit = _common_limit(found)
-    return [e for e in found if e.adjusted_p <= FALSE_DISCOVERIES and _matters(e, limit)]
+    return [e for e in found if e.adjusted_p <= FALSE_DISCOVERIES and _matters(e, limit, least_share)]
 
 
 def _effect(samples: Samples, k: int, p: float, adjusted: float, costs: PathCosts) -> LatencyEffect:
@@ -66,7 +68,7 @@ def _effect(samples: Samples, k: int, p: float, adjusted: float, costs: PathCost
     level = samples.value_ns[samples.of(k)][~samples.current[samples.of(k)]]
     median_shift = float(np.median(current) - np.median(base))
     mean_shift = float(np.mean(current) - np.mean(base))
-    partial = abs(median_shift) < 0.5 * abs(mean_shift)
+    partial = median_shift < 0.5 * mean_shift
     noise = 1.4826 * float(np.median(np.abs(base - np.median(base))))
     return LatencyEffect(
         samples.places[k], k, p, adjusted, mean_shift if partial else median_shift, noise,
@@ -129,7 +131,6 @@ def path_costs(comparison: Comparison) -> PathCosts:
     return PathCosts(
         np.where(both, change[1] - change[0], 0.0),
         np.where(both, completion[1] - completion[0], 0.0),
-        change.sum(axis=(0, 2)),
         np.where(both, root_mean[1] - root_mean[0], 0.0),
         np.where(both, root_completion[1] - root_completion[0], 0.0),
         medians,
@@ -160,15 +161,17 @@ def _medians(value: Ints, group: Codes, chosen: Flags, groups: int) -> Floats:
 
 
 def _costs_of(k: int, costs: PathCosts) -> Costs:
-    completion = costs.on_path[k] <= 0
-    change = costs.completion_change[k] if completion else costs.change[k]
-    weighted = change * costs.root_weight
-    root = int(np.argmax(weighted)) if len(weighted) else -1
-    if root < 0 or weighted[root] <= 0:
+    """The answer's path, unless most of the change comes after the answer."""
+    paid = [np.maximum(change[k] * costs.root_weight, 0.0) for change in (costs.change, costs.completion_change)]
+    completion = bool(paid[0].sum() < 0.5 * paid[1].sum())
+    weighted = paid[1] if completion else paid[0]
+    if not len(weighted) or weighted.max() <= 0:
         return Costs(-1, 0.0, 0.0, 0.0, 0.0, completion)
+    root = int(np.argmax(weighted))
+    change = (costs.completion_change if completion else costs.change)[k, root]
     root_change = (costs.root_completion_change if completion else costs.root_change)[root]
-    total = float(weighted[weighted > 0].sum())
-    return Costs(root, float(change[root]), float(root_change), float(costs.root_median[root]), total, completion)
+    median = costs.root_median[root]
+    return Costs(root, float(change), float(root_change), float(median), float(weighted.sum()), completion)
 
 
 def _common_limit(effects: list[LatencyEffect]) -> float:
@@ -184,7 +187,7 @@ def _common_limit(effects: list[LatencyEffect]) -> float:
     return float(np.clip(common + COMMON_SPREADS * spread, 0.0, COMMON_LIMIT))
 
 
-def _matters(effect: LatencyEffect, common_limit: float) -> bool:
+def _matters(effect: LatencyEffect, common_limit: float, least_share: float) -> bool:
     costs = effect.costs
     return (
         effect.delta_ns > 0
@@ -192,5 +195,5 @@ def _matters(effect: LatencyEffect, common_limit: float) -> bool:
         and effect.delta_ns >= NOISE_FRACTION * effect.noise_ns
         and effect.delta_ns >= max(LEVEL_FRACTION, common_limit) * effect.base_median_ns
         and costs.change_ns >= ROOT_FRACTION * costs.root_median_ns
-        and costs.change_ns >= CHANGE_FRACTION * costs.root_change_ns
+        and costs.change_ns >= least_share * costs.root_change_ns
     )

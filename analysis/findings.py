@@ -11,7 +11,7 @@ import numpy as np
 from analysis.compare_frame import Frame, Ints, Place
 from analysis.diagnosis import Finding
 
-__all__ = ["FAILURE_COST_MS", "Draft", "exemplars", "number", "percent", "ranked", "seed_of"]
+__all__ = ["FAILURE_COST_MS", "Draft", "between", "exemplars", "number", "percent", "ranked", "seed_of"]
 
 FAILURE_COST_MS = 10_000.0
 """A failed request costs its user as much as ten seconds of waiting: so failures and slowness rank on one scale."""
@@ -68,6 +68,10 @@ def number(value_ms: float) -> str:
     if magnitude >= 100:
         return f"{value_ms:,.0f} ms"
     return f"{value_ms:.1f} ms" if magnitude >= 10 else f"{value_ms:.2f} ms"
+
+
+def between(interval_ms: tuple[float, float]) -> str:
+    return f"{number(interval_ms[0])} to {number(interval_ms[1])}"
 
 
 def percent(rate: float) -> str:

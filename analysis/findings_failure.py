@@ -12,6 +12,7 @@ from analysis.compare_samples import CURRENT, Comparison
 from analysis.diagnosis import Finding
 from analysis.effects import FailureEffect, ms
 from analysis.findings import FAILURE_COST_MS, Draft, exemplars, percent
+from analysis.findings_instance import instance_of_failures
 from analysis.observations import FAILURES
 from analysis.statistics_rates import clopper_pearson
 
@@ -19,7 +20,9 @@ __all__ = ["failure_draft"]
 
 _INSIDE = ("server_error", "consumer_error", "error")
 _CAUSES = {"server_error": "error", "consumer_error": "error", "client_error": "error"}
+_HANGS = (FAILURES.index("timeout"), FAILURES.index("late"))
 _SAME_DEADLINE = 0.1
+FEWEST_HANGS = 3
 _PLAIN = {
     "refused": "were refused",
     "reset": "were reset",
@@ -67,6 +70,7 @@ def failure_draft(comparison: Comparison, effect: FailureEffect) -> Draft:
         count=effect.failed,
         since_ns=int(start.min()) if len(start) else None,
         operation=frame.roots.names[int(np.argmax(of_root))] if len(affected) else None,
+        instance=_instance(comparison, effect),
     )
     place = effect.place if effect.index >= 0 else replace(effect.place, operation="")
     return Draft(finding, FAILURE_COST_MS * len(affected) / current, place, affected)
@@ -75,13 +79,12 @@ def failure_draft(comparison: Comparison, effect: FailureEffect) -> Draft:
 def _cause(effect: FailureEffect, hops: Hops) -> str:
     """A hop that hangs shows the same duration again and again: the caller's deadline."""
     kind = effect.main_kind
-    if kind in ("timeout", "late", "lost_response") and effect.index >= 0:
-        waits = hops.duration[effect.rows].astype(np.float64)
-        low, middle, high = np.quantile(waits, [0.1, 0.5, 0.9])
-        timed_out = effect.kinds.get("timeout", 0) + effect.kinds.get("late", 0)
-        if kind == "timeout" and timed_out >= 3 and high - low < _SAME_DEADLINE * middle:
-            return "stall"
-    return _CAUSES.get(kind, kind)
+    if kind not in ("timeout", "late", "lost_response") or effect.index < 0 or len(effect.rows) < FEWEST_HANGS:
+        return _CAUSES.get(kind, kind)
+    saw_timeout = np.isin(hops.failure[effect.rows], _HANGS) | (hops.symptom[effect.rows] == FAILURES.index("timeout"))
+    waits = hops.duration[effect.rows].astype(np.float64)
+    low, middle, high = np.quantile(waits, [0.1, 0.5, 0.9])
+    return "stall" if saw_timeout.mean() > 0.5 and high - low < _SAME_DEADLINE * middle else kind
 
 
 def _leg(effect: FailureEffect, hops: Hops) -> Literal["request", "response"] | None:
@@ -94,9 +97,21 @@ def _leg(effect: FailureEffect, hops: Hops) -> Literal["request", "response"] | 
     return "request" if arrived <= 0.1 else None
 
 
+def _instance(comparison: Comparison, effect: FailureEffect) -> str | None:
+    hops = comparison.frame.hops
+    if effect.index < 0:
+        return None
+    every = np.flatnonzero((hops.place == effect.index) & (comparison.side[hops.trace] == CURRENT))
+    for codes in (hops.callee_instance, hops.caller_instance):
+        name = instance_of_failures(codes[effect.rows], codes[every], hops.instances)
+        if name is not None:
+            return name
+    return None
+
+
 def _extra_wait(comparison: Comparison, effect: FailureEffect) -> tuple[float | None, tuple[float, float] | None]:
-    """How much longer a failed crossing kept its caller waiting than a good one usually takes."""
-    if effect.index < 0 or effect.main_kind in ("lost_message", "duplicate", "consumer_error"):
+    """How much longer a hanging crossing kept its caller waiting than a good one usually takes."""
+    if effect.index < 0 or effect.main_kind not in ("timeout", "late", "lost_response"):
         return None, None
     hops = comparison.frame.hops
     good = np.flatnonzero((hops.place == effect.index) & (hops.failure == FAILURES.index("none")) & hops.answered)

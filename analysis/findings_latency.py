@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from analysis.compare_frame import Floats, Ints, Place
+from analysis.compare_frame import Hops, Ints, pack
 from analysis.compare_samples import Comparison, Samples
 from analysis.diagnosis import Finding
 from analysis.effects import LatencyEffect, ms
 from analysis.effects_latency import residuals
-from analysis.findings import Draft, exemplars, number, percent, seed_of
+from analysis.findings import Draft, between, exemplars, number, percent, seed_of
+from analysis.findings_instance import BlamedInstance, instance_to_blame
 from analysis.shape import Shape, network_shape
-from analysis.statistics_bootstrap import shift_interval
+from analysis.statistics_bootstrap import Statistic, shift, shift_interval
 
 __all__ = ["latency_draft", "leg_of"]
 
@@ -29,22 +31,28 @@ def latency_draft(comparison: Comparison, samples: Samples, effect: LatencyEffec
     """The finding about one slower place."""
     rows = samples.of(effect.index)
     base, current = residuals(samples, effect.index)
-    statistic: Literal["mean", "median"] = "mean" if effect.partial else "median"
+    blamed = instance_to_blame(comparison, samples, effect)
+    if blamed is not None:
+        # The size of the change is that of the instance that changed, not its dilution over all of them.
+        base, current = blamed.base, blamed.current
+        effect = replace(effect, delta_ns=shift(base, current, "median"), partial=False)
+    statistic: Statistic = "mean" if effect.partial else "median"
     interval = shift_interval(base, current, statistic, seed_of(effect.place.kind, effect.place.name))
     of_current = samples.current[rows]
     trace, value = samples.trace[rows][of_current], samples.value_ns[rows][of_current]
-    shape = _shape(comparison, samples, effect, base)
     usual = samples.value_ns[rows][~of_current]
-    affected = value > (np.quantile(usual, 0.95) if len(usual) else 0.0)
+    affected = value > np.quantile(usual, 0.95)
+    affected_traces = np.unique(trace[affected])
+    shape = _shape(comparison, samples, effect)
     leg = leg_of(comparison, samples, effect)
     roots = comparison.frame.roots
-    affected_traces = np.unique(trace[affected])
+    inside = effect.place.kind == "own"
     finding = Finding(
         rank=0,
         kind="latency",
-        culprit=effect.place.callee if effect.place.kind == "own" else effect.place.name,
+        culprit=effect.place.callee if inside else effect.place.name,
         service=effect.place.callee,
-        hop=None if effect.place.kind == "own" else effect.place.name,
+        hop=None if inside else effect.place.name,
         cause=shape.cause,
         leg=leg,
         delta_ms=ms(effect.delta_ns),
@@ -53,27 +61,30 @@ def latency_draft(comparison: Comparison, samples: Samples, effect: LatencyEffec
         rate=None,
         confidence=min(MOST_CONFIDENT, 1.0 - effect.adjusted_p),
         traces=exemplars(comparison.frame, trace[affected], value[affected]),
-        summary=_summary(effect, leg, shape, interval, roots.names),
+        summary=_summary(effect, leg, shape, interval, roots.names, blamed),
         count=len(affected_traces),
         since_ns=int(roots.start[affected_traces].min()) if len(affected_traces) else None,
         operation=roots.names[effect.costs.root],
+        instance=blamed.name if blamed else None,
     )
     return Draft(finding, ms(effect.costs.total_ns), effect.place, affected_traces)
 
 
-def _shape(comparison: Comparison, samples: Samples, effect: LatencyEffect, base: Floats) -> Shape:
+def _shape(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> Shape:
+    base, current = residuals(samples, effect.index)
     if effect.place.kind == "own":
         return Shape("self", 1.0)
     hops = comparison.frame.hops
     rows = samples.of(effect.index)
-    of_current = samples.row[rows][samples.current[rows]]
-    waited = hops.waited[of_current].astype(np.float64)
-    usual = np.median(samples.value_ns[rows][~samples.current[rows]])
-    payload = np.where(hops.payload[of_current] >= 0, hops.payload[of_current].astype(np.float64), np.nan)
+    crossing = samples.row[rows][samples.current[rows]]
+    if len(crossing) != len(current):  # some belong to operations that the baseline lacks
+        return network_shape(base, current)
+    payload = np.where(hops.payload[crossing] >= 0, hops.payload[crossing].astype(np.float64), np.nan)
     end = None
     if effect.place.kind == "message":
-        end = (hops.start[of_current] - hops.start.min() + hops.duration[of_current] + waited).astype(np.float64)
-    return network_shape(base, waited - usual, payload, end)
+        since = hops.start[crossing] - hops.start[crossing].min()
+        end = (since + hops.duration[crossing] + hops.waited[crossing]).astype(np.float64)
+    return network_shape(base, current, payload, end)
 
 
 def leg_of(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> Leg | None:
@@ -101,12 +112,9 @@ def leg_of(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> L
     return None
 
 
-def _clocks_agree(hops: object, crossing: Ints, delta_ns: float) -> bool:
+def _clocks_agree(hops: Hops, crossing: Ints, delta_ns: float) -> bool:
     """Every call bounds the offset between the two clocks: from -request to +response. The calls of a pair of
     instances together leave an interval; it must not be empty and must be narrow against the change."""
-    from analysis.compare_frame import Hops, pack
-
-    assert isinstance(hops, Hops)
     _, pair = pack(hops.caller_instance[crossing], hops.callee_instance[crossing])
     pairs = int(pair.max()) + 1
     shortest = np.full((2, pairs), np.inf)
@@ -117,24 +125,29 @@ def _clocks_agree(hops: object, crossing: Ints, delta_ns: float) -> bool:
 
 
 def _summary(
-    effect: LatencyEffect, leg: Leg | None, shape: Shape, interval: tuple[float, float], roots: tuple[str, ...]
+    effect: LatencyEffect,
+    leg: Leg | None,
+    shape: Shape,
+    interval: tuple[float, float],
+    roots: tuple[str, ...],
+    blamed: BlamedInstance | None,
 ) -> str:
-    place: Place = effect.place
-    where = {
-        "own": f"{place.callee} itself ({place.operation})",
-        "message": f"Messages on {place.name}",
-        "call": f"The {leg} leg of {place.name}" if leg else f"The wire of {place.name}",
-        "peer": f"Calls on {place.name}",
+    place = effect.place
+    what = {
+        "own": f"{place.callee} itself ({place.operation}) takes",
+        "message": f"Messages on {place.name} wait",
+        "call": f"The {leg} leg of {place.name} takes" if leg else f"The wire of {place.name} takes",
+        "peer": f"Calls on {place.name} take",
     }[place.kind]
-    verb = "take" if place.kind in ("message", "peer") else "takes"
-    wait = {"message": "wait longer in the queue by", "own": "takes longer by"}.get(place.kind, f"{verb} longer by")
-    text = f"{where} {wait} {number(ms(effect.delta_ns))}"
-    text += f" ({number(ms(interval[0]))} to {number(ms(interval[1]))})"
-    text += f" against {number(ms(effect.base_median_ns))} usually"
-    if effect.partial:
-        text += f" on average; {percent(shape.affected)} of them are slow"
+    text = f"{what} {number(ms(effect.delta_ns))} longer"
+    if blamed is not None:
+        text += f" on instance {blamed.name} alone"
+    text += f" (95 %: {between((ms(interval[0]), ms(interval[1])))}; usually {number(ms(effect.base_median_ns))}"
+    text += f"; {percent(shape.affected)} are affected)" if effect.partial else ")"
+    if shape.bytes_per_s is not None:
+        text += f", about {shape.bytes_per_s / 1024:,.0f} KiB/s"
     share = effect.costs.share
     if share is not None:
-        what = "later completion" if effect.costs.completion else "slowdown"
-        text += f", which explains {percent(share)} of the {what} of {roots[effect.costs.root]}"
+        slower = "later completion" if effect.costs.completion else "slowdown"
+        text += f", which explains {percent(share)} of the {slower} of {roots[effect.costs.root]}"
     return text + "."

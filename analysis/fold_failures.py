@@ -139,7 +139,7 @@ def side_effects_of_failures(drafts: Sequence[Draft], system: System) -> list[Dr
             if f is not draft
             and f.cost_ms > draft.cost_ms
             and (draft.finding.kind == "latency" or draft.finding.cause in ("new_hop", "missing_hop"))
-            and (overlap(draft, f) >= MOST and draft.cost_ms < MINOR * f.cost_ms or draft.finding.cause == "new_hop")
+            and ((overlap(draft, f) >= MOST and draft.cost_ms < MINOR * f.cost_ms) or draft.finding.cause == "new_hop")
         ]
         if not causes:
             kept.append(draft)
