@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from analysis.report.exemplar import PARTS, Exemplar, Row
 from analysis.report.headline import headline
 from analysis.report.hop_map import hop_map
 from analysis.report.ordering import by_cost, waiting_ms
-from analysis.report.printable import shortened
+from analysis.report.printable import one_line, printable, shortened
 
 __all__ = ["render", "render_trace"]
 
@@ -80,7 +80,9 @@ def render(diagnosis: Diagnosis, attachments: Attachments | None = None) -> str:
 def render_trace(exemplar: Exemplar) -> str:
     """One trace on a page of its own."""
     template = _environment().get_template("trace.html")
-    return template.render(exemplar=exemplar, lanes=_lanes(exemplar))
+    # There are no findings on this page that the trace could be an example of.
+    alone = replace(exemplar, findings=())
+    return template.render(exemplar=alone, lanes=_lanes(alone))
 
 
 @cache
@@ -89,6 +91,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -96,9 +99,19 @@ def _environment() -> jinja2.Environment:
         words=words, categories=CATEGORIES, parts=PARTS, waiting_ms=waiting_ms, anchor=_anchor, max_rows=MAX_ROWS
     )
     environment.filters.update(
-        cut=shortened, ms=words.milliseconds, signed_ms=words.signed_milliseconds, n=words.number, percent=words.percent
+        cut=shortened,
+        one_line=one_line,
+        ms=words.milliseconds,
+        signed_ms=words.signed_milliseconds,
+        n=words.number,
+        percent=words.percent,
     )
     return environment
+
+
+def _shown(value: object) -> object:
+    """Escaping makes names harmless in HTML; control characters have no place in it at all."""
+    return printable(value) if type(value) is str else value
 
 
 def _anchor(trace_id: str) -> str:

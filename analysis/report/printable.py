@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["printable", "shortened"]
+__all__ = ["one_line", "printable", "shortened"]
 
 # Cc: escape sequences, backspaces, line breaks. Cf: marks that turn the writing direction around (U+202E) or hide
 # text. Cs, Co, Cn: nothing that has a picture. Zl, Zp: line breaks that are no control characters.
@@ -27,6 +27,11 @@ def shortened(text: str, width: int) -> str:
         return shown[:width]
     tail = (width - 1) // 3
     return f"{shown[: width - 1 - tail]}…{shown[len(shown) - tail :]}"
+
+
+def one_line(text: str) -> str:
+    """Lines of a log record, on one: a stack trace stays readable."""
+    return printable(" ⏎ ".join(line.strip() for line in text.splitlines()))
 
 
 def _shown(character: str) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 from analysis.report import words
 from analysis.report.exemplar import PARTS, Exemplar, LogLine, Row
 from analysis.report.palette import CATEGORY_FILLS, CATEGORY_STYLES
-from analysis.report.printable import printable, shortened
+from analysis.report.printable import one_line, printable, shortened
 
 __all__ = ["log_lines", "trace_tree"]
 
@@ -143,6 +143,6 @@ def log_lines(logs: Sequence[LogLine], start_ns: int) -> list[RenderableType]:
         line = Text(f"{offset:>10}  ", style="dim", overflow="fold")
         line.append(f"{severity:<5} ", style="red" if severity in ("ERROR", "FATAL") else "")
         line.append(f"{printable(log.service)}  ", style="bold")
-        line.append(printable(log.body))
+        line.append(one_line(log.body))
         lines.append(line)
     return lines
