@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from analysis.budget import category_of, sum_budget
+from analysis.closed_budget import category_of, sum_budget
 from analysis.critical_path_walk import QUEUE
 from analysis.hops import CALL, CONTINUATION, MESSAGE
 from analysis.observations import DEFECTS, DEFECTS_SCHEMA, HOPS_SCHEMA, OWN_SCHEMA, TRACES_SCHEMA
