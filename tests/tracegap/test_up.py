@@ -38,7 +38,10 @@ def ready(process: subprocess.Popen[bytes], directory: Path) -> dict[str, str]:
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], Path, dict[str, str]]]:
     directory = tmp_path_factory.mktemp("up")
     with started("up", directory=directory) as process:
-        yield process, directory, ready(process, directory)
+        try:
+            yield process, directory, ready(process, directory)
+        finally:
+            tracegap("down", directory=directory)  # also those that a test started detached
 
 
 def test_a_checkout_is_possible_and_traced(up: tuple[subprocess.Popen[bytes], Path, dict[str, str]]) -> None:

@@ -5,6 +5,7 @@ It talks JSON lines with the run over the socket FD (see `tracegap.stack.supervi
     in   {"do": "start", "name", "command", "environment", "directory", "log", "user", "stop_signal", "kill_signal"}
          {"do": "stop", "names": [...], "grace_s"}      stop signal to each, SIGKILL to its group after the grace
          {"do": "remove", "path"}                       remove this directory when everything has ended
+         {"do": "finally", "command", "environment"}    run this then, whatever ended it
     out  {"event": "started", "name", "pid"}
          {"event": "refused", "name", "reason"}
          {"event": "exited", "name", "code"}             code: of the exit, or minus the signal
@@ -42,6 +43,7 @@ __all__ = ["Guardian", "main"]
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+FINALLY_TIMEOUT_S = 10.0
 LAST_GRACE_S = 1.0  # for parts whose kill_signal is not SIGKILL: PostgreSQL removes its shared memory on SIGQUIT
 
 
@@ -64,6 +66,7 @@ class Guardian:
         self._run = run
         self._children: dict[int, Child] = {}
         self._remove: list[str] = []
+        self._finally: list[tuple[list[str], dict[str, str]]] = []
         self._buffer = b""
         self._ended = False  # the run has gone, or somebody asked us to stop
         self._set_own_death = _death_with_parent()
@@ -91,7 +94,7 @@ class Guardian:
             self.end_all()
 
     def end_all(self) -> None:
-        """Kill whatever is left, descendants of parts included, then remove what was to be removed."""
+        """Kill whatever is left, descendants of parts included, then remove and run what was asked for."""
         for child in self._children.values():
             child.send(child.kill_signal)
         deadline_s = time.monotonic() + LAST_GRACE_S
@@ -107,6 +110,11 @@ class Guardian:
             self._reap()
         for path in self._remove:
             shutil.rmtree(path, ignore_errors=True)
+        for command, environment in self._finally:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(
+                    command, env=environment, stdin=subprocess.DEVNULL, timeout=FINALLY_TIMEOUT_S, check=False
+                )
 
     def _slow_ones(self) -> bool:
         return any(child.kill_signal != signal.SIGKILL for child in self._children.values())
@@ -136,6 +144,8 @@ class Guardian:
                     self._stop(**order)
                 case "remove":
                     self._remove.append(order["path"])
+                case "finally":
+                    self._finally.append((order["command"], order["environment"]))
 
     def _tell(self, event: str, **fields: Any) -> None:
         with contextlib.suppress(OSError):  # the run has gone: the next read says so

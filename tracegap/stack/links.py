@@ -1,14 +1,18 @@
-"""The proxies that links go through, created on a Toxiproxy server."""
+"""The proxies that links go through, created on a Toxiproxy server.
+
+`python -m tracegap.stack.links URL LINK=HOST:PORT...` deletes what a run that was killed has left on a server.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 
 from faults.errors import ToxiproxyError, ToxiproxyUnreachable, UnknownProxy
 from faults.toxiproxy import Toxiproxy
 from tracegap.errors import PartFailed, UnusableInput
 
-__all__ = ["LinkProxies"]
+__all__ = ["LinkProxies", "delete_leftovers"]
 
 
 class LinkProxies:
@@ -74,3 +78,23 @@ class LinkProxies:
             except UnknownProxy:
                 continue  # somebody else has
         self._created.clear()
+
+
+def delete_leftovers(url: str, upstreams: Mapping[str, str]) -> None:
+    """Delete those of these proxies that still lead to these upstreams: the names may be another run's by now."""
+    server = Toxiproxy(url, attempts=1)
+    for name, proxy in server.proxies().items():
+        if upstreams.get(name) == proxy.upstream:
+            server.delete(name)
+
+
+def main(arguments: Sequence[str]) -> None:
+    url, *pairs = arguments
+    try:
+        delete_leftovers(url, dict(pair.split("=", 1) for pair in pairs))
+    except ToxiproxyError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

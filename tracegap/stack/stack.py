@@ -118,7 +118,12 @@ class Stack:
         """
         external = None if self.options.toxiproxy is None else LinkProxies(self.options.toxiproxy)
         if external is not None:
-            external.check_free({link.name: self.upstream(link) for link in LINKS})
+            upstreams = {link.name: self.upstream(link) for link in LINKS}
+            external.check_free(upstreams)
+            pairs = [f"{link}={upstream}" for link, upstream in upstreams.items()]
+            self.supervisor.run_at_end(
+                [sys.executable, "-P", "-m", "tracegap.stack.links", external.server.url, *pairs]
+            )
         self._data = servers.make_data_directory()
         self.supervisor.remove_at_end(self._data)
         steps = [*self._server_steps(self._data), self._collector_step()]

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -141,6 +141,10 @@ class Supervisor:
     def remove_at_end(self, directory: Path) -> None:
         """Have this directory removed when all parts have ended, however the run ends."""
         self._order(do="remove", path=str(directory))
+
+    def run_at_end(self, command: Sequence[str]) -> None:
+        """Have this run when all parts have ended, however the run ends; it should be harmless when nothing is left."""
+        self._order(do="finally", command=list(command), environment=base_environment())
 
     def close(self) -> None:
         """End whatever still runs and wait until it has."""
