@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from analysis.observations import DEFECTS, FAILURES, Observations
 
 __all__ = ["Codes", "Flags", "Floats", "Frame", "Hops", "Ints", "Own", "Place", "Roots", "dense", "frame", "pack"]
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 Flags = NDArray[np.bool_]
@@ -151,7 +151,7 @@ def dense(keys: Ints) -> tuple[Ints, Ints]:
 
 def pack(*columns: Codes | Ints) -> tuple[Ints, Ints]:
     """Number the distinct combinations of non-negative columns: index of one row that has each, and codes per row."""
-    codes = columns[0].astype(np.int64)
+    codes: Ints = columns[0].astype(np.int64)
     for column in columns[1:]:
         width = int(column.max()) + 1 if len(column) else 1
         _, codes = dense(codes * width + column)

@@ -55,7 +55,7 @@ class Comparison:
         return mixed ^ (mixed >> np.uint64(32))
 
     def traces(self, side: int) -> Flags:
-        return self.side == side
+        return np.asarray(self.side == side)
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,19 @@ def samples(comparison: Comparison) -> Samples:
     frame = comparison.frame
     hops, own = frame.hops, frame.own
     compared = comparison.side > 0
-    hop_rows = np.flatnonzero(compared[hops.trace] & hops.answered & (hops.failure == 0))
+    hop_rows: Ints = np.flatnonzero(compared[hops.trace] & hops.answered & (hops.failure == 0))
     hop_rows = _capped(comparison, hop_rows, hops.place[hop_rows], hops.trace[hop_rows])
     _, edge = pack(hops.caller_operation[hop_rows], hops.callee_operation[hop_rows])
-    own_rows = np.flatnonzero(compared[own.trace] & ~_beside_failures(comparison))
+    own_rows: Ints = np.flatnonzero(compared[own.trace] & ~_beside_failures(comparison))
     own_rows = _capped(comparison, own_rows, own.place[own_rows], own.trace[own_rows])
     group_first, group = pack(own.place[own_rows], own.trace[own_rows])
-    own_sum = np.bincount(group, weights=own.own[own_rows], minlength=len(group_first))
+    own_sum: Floats = np.bincount(group, weights=own.own[own_rows], minlength=len(group_first))
     of_group = own_rows[group_first] if len(own_rows) else own_rows
 
     place = np.concatenate((hops.place[hop_rows], own.place[of_group] + len(hops.places))).astype(np.int64)
     trace = np.concatenate((hops.trace[hop_rows], own.trace[of_group])).astype(np.int64)
-    value = np.concatenate((hops.waited[hop_rows].astype(np.float64), own_sum))
-    time = np.concatenate((hops.start[hop_rows], frame.roots.start[own.trace[of_group]]))
+    value = np.concatenate((hops.waited[hop_rows], own_sum)).astype(np.float64)
+    time: Ints = np.concatenate((hops.start[hop_rows], frame.roots.start[own.trace[of_group]]))
     operation = np.concatenate((edge, np.zeros(len(of_group), dtype=np.int64)))
     row = np.concatenate((hop_rows, np.full(len(of_group), -1, dtype=np.int64)))
     current = comparison.side[trace] == CURRENT
@@ -105,8 +105,10 @@ def samples(comparison: Comparison) -> Samples:
     order = np.lexsort((value, time, current, place))
     count = np.bincount(place, minlength=len(comparison.places))
     first = np.concatenate(([0], np.cumsum(count)))
-    columns = [column[order] for column in (place, trace, stratum, current, value, time, row)]
-    return Samples(comparison.places, first, *columns)
+    return Samples(
+        comparison.places, first, place[order], trace[order], stratum[order], current[order], value[order], time[order],
+        row[order],
+    )  # fmt: skip
 
 
 def _beside_failures(comparison: Comparison) -> Flags:
@@ -134,7 +136,7 @@ def _capped(comparison: Comparison, rows: Ints, place: Ints, trace: Ints) -> Int
         return rows
     keep = np.minimum(1.0, ROWS_PER_PLACE / np.maximum(count, 1))
     dice = comparison.mixed_hash.astype(np.float64) / 2.0**64
-    return rows[dice[trace] <= keep[cell]]
+    return np.asarray(rows[dice[trace] <= keep[cell]])
 
 
 def _strata(place: Ints, root: Ints, refused: Flags, operation: Ints, current: Flags) -> Ints:

@@ -28,8 +28,8 @@ def thin_input(frame: Frame, chosen: Flags) -> list[str]:
     incomplete = chosen & ~frame.roots.complete
     if incomplete.sum() > MOST_INCOMPLETE * traces:
         reasons.append(
-            f"{int(incomplete.sum()):,} of {traces:,} traces are incomplete: spans name parents that never arrived. Look "
-            f"for dropped exports or for sampling that services decide on their own{_missing_callers(frame, incomplete)}."
+            f"{int(incomplete.sum()):,} of {traces:,} traces are incomplete: spans name parents that never came. "
+            f"Look for dropped exports or for sampling that services decide on their own{_missing_callers(frame, incomplete)}."
         )
     rows = chosen[frame.hops.trace]
     if not rows.any():
@@ -55,7 +55,7 @@ def _dark_hops(frame: Frame, chosen: Flags) -> list[str]:
     reasons = []
     for k in np.argsort(-spent, kind="stable"):
         place = hops.places[k]
-        # A name with a port, or an address, is a server that nobody has named: a database or cache has its system's name.
+        # A name with a port is a server that nobody has named: a database or cache has its system's name.
         unknown = place.kind == "peer" and (":" in place.callee or place.callee in ("unknown", "?"))
         if unknown and spent[k] > DARK_TIME * whole:
             reasons.append(

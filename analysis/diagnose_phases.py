@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from analysis.compare_frame import Ints
 from analysis.diagnosis import Phase
@@ -23,7 +24,7 @@ def continued(drafts: Sequence[Draft], phases: Sequence[Phase], start_ns: Ints) 
     """
     ordered = sorted(phases, key=lambda p: p.start_ns)
     kept = {phase.name: [d for d in drafts if d.finding.phase == phase.name] for phase in ordered}
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in pairwise(ordered):
         end = later.start_ns + max(AFTERMATH_NS, int(AFTERMATH_PART * (later.end_ns - later.start_ns)))
         for draft in list(kept[later.name]):
             same = [d for d in kept[earlier.name] if _same(d, draft)]

@@ -74,7 +74,7 @@ def hop_summaries(frame: Frame, current: Flags, baseline: Flags | None) -> tuple
 def _same_clock(hops: Hops) -> Flags:
     """Per hop: both sides of every crossing share a host, so that their legs may be told apart."""
     apart = np.bincount(hops.place[hops.has_legs & ~hops.same_host], minlength=len(hops.places))
-    return apart == 0
+    return np.asarray(apart == 0)
 
 
 def _stats(hops: Hops, chosen: Flags, honest: Flags) -> dict[int, HopStats]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.compare_frame import Ints, Place
 
@@ -84,7 +83,7 @@ class StructureEffect:
 
     place: Place
     kind: str  # missing_hop, new_hop, early_return, broken_context, silent
-    traces: NDArray[np.int64]  # affected traces in time order
+    traces: Ints  # affected traces in time order
     total: int  # traces that could have been affected
     p: float
     summary: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis.compare_frame import Frame, Ints, Place
+from analysis.compare_frame import Floats, Frame, Ints, Place
 from analysis.diagnosis import Finding
 
 __all__ = ["FAILURE_COST_MS", "Draft", "between", "exemplars", "number", "percent", "ranked", "seed_of"]
@@ -45,7 +45,7 @@ def ranked(drafts: Iterable[Draft]) -> tuple[Finding, ...]:
     return tuple(replace(draft.finding, rank=rank) for rank, draft in enumerate(ordered, 1))
 
 
-def exemplars(frame: Frame, traces: Ints, badness: Ints) -> tuple[str, ...]:
+def exemplars(frame: Frame, traces: Ints, badness: Ints | Floats) -> tuple[str, ...]:
     """Ids of the worst traces, in hex; the id breaks ties."""
     if not len(traces):
         return ()

@@ -37,9 +37,10 @@ def hops_of_one_part(drafts: Sequence[Draft], system: System) -> list[Draft]:
 
 def _parts(system: System) -> list[tuple[str, set[str]]]:
     """Parts and all their hops: brokers first, then callees of several callers, then services with all around them."""
-    parts: list[tuple[str, set[str]]] = []
-    for broker in sorted(set(system.broker_of.values())):
-        parts.append((broker, {hop for hop, name in system.broker_of.items() if name == broker}))
+    parts = [
+        (broker, {hop for hop, name in system.broker_of.items() if name == broker})
+        for broker in sorted(set(system.broker_of.values()))
+    ]
     services = sorted({*system.callees, *system.callers})
     called = [(s, {f"{c}->{s}" for c in system.callers.get(s, ())}) for s in services]
     parts += [(s, hops) for s, hops in called if len(hops) >= 2]

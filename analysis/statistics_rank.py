@@ -8,13 +8,14 @@ A place sees traffic of several operations with levels of their own, so ranks ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["RankTest", "autocorrelation_inflation", "normal_tail", "rank_test", "tail_test_counts"]
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -53,8 +54,8 @@ def rank_test(place: Ints, stratum: Ints, current: Flags, value: Floats, time: I
     owner = np.zeros(len(variance_of_stratum), dtype=np.int64)
     owner[stratum] = place
     total = np.bincount(place[current], weights=score[current], minlength=places)
-    variance = np.bincount(owner, weights=variance_of_stratum, minlength=places)
-    variance *= autocorrelation_inflation(place, current, score, time, places)
+    independent = np.bincount(owner, weights=variance_of_stratum, minlength=places)
+    variance = independent * autocorrelation_inflation(place, current, score, time, places)
     z = np.divide(total, np.sqrt(variance), out=np.zeros(places), where=variance > 0)
     return RankTest(z, normal_tail(z), normal_tail(-z))
 
@@ -103,7 +104,7 @@ def autocorrelation_inflation(place: Ints, current: Flags, score: Floats, time: 
     seen = np.where(count >= SMALL, seen, independent)
     seen, independent = seen.reshape(places, 2).sum(axis=1), independent.reshape(places, 2).sum(axis=1)
     ratio = np.divide(seen, independent, out=np.ones(places), where=independent > 0)
-    return np.maximum(ratio, 1.0)
+    return np.asarray(np.maximum(ratio, 1.0))
 
 
 def tail_test_counts(place: Ints, current: Flags, value: Floats, places: int, quantile: float = 0.95) -> Ints:

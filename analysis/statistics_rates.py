@@ -1,4 +1,4 @@
-"""Exact statements about rates, and control of false discoveries. Only `scipy.special`: it loads in a third of a second."""
+"""Exact statements about rates, and control of false discoveries. Only `scipy.special`: it loads quickly."""
 
 from __future__ import annotations
 

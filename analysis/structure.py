@@ -108,7 +108,7 @@ def _chosen(comparison: Comparison, services: int) -> Ints:
     if count.max(initial=0) <= most:
         return rows
     dice = comparison.mixed_hash[rows].astype(np.float64) / 2.0**64
-    return rows[dice <= (most / np.maximum(count, 1))[cell]]
+    return np.asarray(rows[dice <= (most / np.maximum(count, 1))[cell]])
 
 
 def _counts(has: Flags, able: Flags, side: NDArray[np.int8]) -> tuple[int, int, int, int]:

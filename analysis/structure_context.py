@@ -89,8 +89,8 @@ def silent_tracers(comparison: Comparison) -> list[StructureEffect]:
             continue
         rows = np.flatnonzero((hops.place == k) & fine & (side == CURRENT) & ~hops.arrived)
         text = (
-            f"{place.callee} stopped tracing: {unseen:,} of {unseen + seen:,} calls on {place.name} were answered well, "
-            f"and its spans are missing."
+            f"{place.callee} stopped tracing: {unseen:,} of {unseen + seen:,} calls on {place.name} were answered "
+            f"well, and its spans are missing."
         )
         callee = Place("own", place.callee, place.callee)
         effects.append(StructureEffect(callee, "silent", np.unique(hops.trace[rows]), unseen + seen, p, text))

@@ -32,7 +32,7 @@ T0 = 1_790_000_000_000_000_000
 
 @dataclass(frozen=True)
 class Edge:
-    """One hop, with the mean times of its legs and of the callee's own work. `parent` is the edge above, -1 the root."""
+    """One hop, with the mean times of its legs and of the callee's own work. `parent`: the edge above, -1 none."""
 
     kind: str  # call, peer, message
     caller: str
@@ -256,7 +256,8 @@ class _Operation:
         tables.append(
             self._table(
                 arrived, edge.callee, edge.operation, KIND_CONSUMER if message else KIND_SERVER, starts,
-                starts + self.inside[i], self.span[2 * i + 1], parent, error, "RuntimeError" if error.any() else None, None,
+                starts + self.inside[i], self.span[2 * i + 1], parent, error,
+                "RuntimeError" if error.any() else None, None,
                 torn=edge.callee in traffic.torn,
             )
         )  # fmt: skip
