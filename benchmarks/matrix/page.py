@@ -15,7 +15,7 @@ __all__ = ["as_page", "as_table"]
 SIGNS = {"right": "✓", "quiet": "–", "not injected": "·"}
 """What stands for a verdict; the others stand for themselves."""
 
-LEGEND = """✓ right place and cause (and leg, where there is one), and nothing else; – no visible effect and no finding, as
+LEGEND = """✓ right place and cause (and leg, where there is one), nothing else; – no visible effect and no finding, as
 it should be; · the probe never saw the fault, and nothing was found; *cause* right place, other cause or leg;
 *place* found at a neighbour; *missed* nothing found about it; *false* something else was blamed as well."""
 
