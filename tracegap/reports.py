@@ -17,6 +17,7 @@ from tracegap.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from analysis.budget import Budget, BudgetVerdict
+    from analysis.diagnosis import Finding
     from analysis.report.attachments import Attachments
     from analysis.report.exemplar import Exemplar
     from analysis.scorecard import Scorecard
@@ -119,8 +120,9 @@ def attach(
     source = " ".join(analysis.locations)
     if form in ("json", "junit", "markdown"):
         return Attachments(source, budgets=tuple(budgets), scorecard=scorecard)
-    exemplars = _exemplars(analysis, 1 if form == "text" else MAX_EXEMPLARS)
     if form == "text":
+        # A slow request shows in a tree; what a failed one lacks, the finding says better.
+        exemplars = _exemplars(analysis, sorted(analysis.diagnosis.findings, key=lambda f: f.kind != "latency"), 1)
         commands = _next_commands(analysis, exemplars)
         return Attachments(
             source, exemplars, budgets=tuple(budgets), scorecard=scorecard, files=tuple(files), commands=commands
@@ -130,7 +132,7 @@ def attach(
 
     return Attachments(
         source,
-        exemplars,
+        _exemplars(analysis, analysis.diagnosis.findings, MAX_EXEMPLARS),
         distributions(analysis.diagnosis, analysis.observations, analysis.baseline),
         timeline(analysis.observations),
         tuple(budgets),
@@ -143,9 +145,8 @@ def deliver(report: str, output: str | None) -> None:
     """Write the report to a file, or to standard output (None, `-`). Raises UnusableInput when FILE is unwritable."""
     if output in (None, "-"):
         # The report's own encoding, not the locale's: JSON, HTML and XML are UTF-8 by their standards.
-        stream = click.get_binary_stream("stdout")
-        stream.write(report.encode("utf-8", "backslashreplace"))
-        stream.flush()
+        sys.stdout.buffer.write(report.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.flush()
         return
     path = Path(str(output))
     try:
@@ -201,12 +202,12 @@ def _render(analysis: Analysis, form: str, attachments: Attachments) -> str:
     return text.render(analysis.diagnosis, attachments, width=PIPE_WIDTH)
 
 
-def _exemplars(analysis: Analysis, count: int) -> tuple[Exemplar, ...]:
-    """The worst trace of each finding, the first finding's first; without findings the slowest trace."""
+def _exemplars(analysis: Analysis, findings: Sequence[Finding], count: int) -> tuple[Exemplar, ...]:
+    """The worst trace of each of the first findings; without findings the slowest trace."""
     from analysis.report.exemplar_building import draw_trace, spans_of
 
     wanted: dict[bytes, tuple[int, ...]] = {}
-    for finding in analysis.diagnosis.findings:
+    for finding in findings:
         for trace in finding.traces[:1]:
             trace_id = bytes.fromhex(trace)
             wanted[trace_id] = (*wanted.get(trace_id, ()), finding.rank)
@@ -216,8 +217,8 @@ def _exemplars(analysis: Analysis, count: int) -> tuple[Exemplar, ...]:
     spans = spans_of(analysis.spans, [trace_id for trace_id, _ in chosen])
     present = set(spans["trace_id"].to_pylist())
     return tuple(
-        draw_trace(trace_id, spans, analysis.observations, analysis.logs, findings)
-        for trace_id, findings in chosen
+        draw_trace(trace_id, spans, analysis.observations, analysis.logs, ranks)
+        for trace_id, ranks in chosen
         if trace_id in present
     )
 

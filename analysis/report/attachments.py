@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from analysis.budget import BudgetVerdict
 from analysis.report.distributions import Distribution
 from analysis.report.exemplar import Exemplar
 from analysis.report.timeline import Timeline
 from analysis.scorecard import Scorecard
-
-if TYPE_CHECKING:
-    from analysis.budget import BudgetVerdict
 
 __all__ = ["Attachments"]
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import orjson
 
+from analysis.budget import BudgetVerdict
 from analysis.diagnosis import Diagnosis, HopStats, HopSummary
 from analysis.report.attachments import Attachments
-
-if TYPE_CHECKING:
-    from analysis.budget import BudgetVerdict
 
 __all__ = ["SCHEMA", "as_document", "render"]
 

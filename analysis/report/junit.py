@@ -7,17 +7,14 @@ The element names are those of the Ant JUnit task, which every CI service reads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from analysis.budget import BudgetVerdict
 from analysis.diagnosis import Diagnosis, Finding
 from analysis.report.attachments import Attachments
 from analysis.report.headline import headline
 from analysis.report.printable import printable
 from analysis.report.text import finding_numbers
-
-if TYPE_CHECKING:
-    from analysis.budget import BudgetVerdict
 
 __all__ = ["render"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from analysis.budget import BudgetVerdict
 from analysis.diagnosis import Diagnosis, Finding, HopSummary
 from analysis.report import words
 from analysis.report.attachments import Attachments
@@ -12,9 +12,6 @@ from analysis.report.headline import headline
 from analysis.report.ordering import by_cost, waiting_ms
 from analysis.report.printable import printable
 from analysis.report.text import finding_numbers
-
-if TYPE_CHECKING:
-    from analysis.budget import BudgetVerdict
 
 __all__ = ["code", "escaped", "render"]
 

@@ -229,7 +229,7 @@ def _hop_row(hop: HopSummary, name_width: int) -> list[str | Text]:
 
 
 def _exemplar(attachments: Attachments, width: int) -> RenderableType | None:
-    """One slow or failed request in full: the first exemplar, which is the worst of the first finding."""
+    """One slow request in full."""
     if not attachments.exemplars:
         return None
     exemplar = attachments.exemplars[0]
