@@ -79,13 +79,13 @@ def command(
     with interruptible():
         directory = make_run_directory(runs, loaded.name)
         directory.keep_plan(plan, ["--users", str(users)] if users else [])
-        with RunProgress() as progress:
-            from tracegap.experiment.perform import perform
-
-            options = StackOptions(toxiproxy, loaded.shop.trace_bank, loaded.shop.delivery)
-            outcome = perform(loaded, directory, options, progress)
-            progress.begin("analysis", None)
-        return _report(loaded, directory, outcome, wanted, form, output)
+        options = StackOptions(toxiproxy, loaded.shop.trace_bank, loaded.shop.delivery)
+        try:
+            outcome = _perform(loaded, directory, options)
+            return _report(loaded, directory, outcome, wanted, form, output)
+        except KeyboardInterrupt:
+            click.echo(f"tracegap: interrupted; all parts are stopped, {directory.path} keeps what there is", err=True)
+            raise
 
 
 def _load(path: Path, users: int | None, *, trace_bank: bool) -> Plan:
@@ -101,6 +101,15 @@ def _load(path: Path, users: int | None, *, trace_bank: bool) -> Plan:
     if trace_bank:
         plan = plan.model_copy(update={"shop": plan.shop.model_copy(update={"trace_bank": True})})
     return plan
+
+
+def _perform(plan: Plan, directory: RunDirectory, options: StackOptions) -> Outcome:
+    from tracegap.experiment.perform import perform
+
+    with RunProgress() as progress:
+        outcome = perform(plan, directory, options, progress)
+        progress.begin("analysis", None)
+    return outcome
 
 
 def _report(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -51,6 +53,21 @@ def test_a_checkout_is_possible_and_traced(up: tuple[subprocess.Popen[bytes], Pa
         assert answer.status == 200
     traces = Path(stack["directory"]) / "otlp"
     wait_until(lambda: any(b"gateway" in file.read_bytes() for file in traces.glob("traces-*.binpb")), "spans on disk")
+
+
+def test_locust_can_be_pointed_at_it(up: tuple[subprocess.Popen[bytes], Path, dict[str, str]]) -> None:
+    """`locust -f scenarios/checkout.py` makes traced checkouts through the first link."""
+    _, _, stack = up
+    scenario = Path(__file__).parents[2] / "scenarios" / "checkout.py"
+    command = [sys.executable, "-m", "locust", "-f", str(scenario), "--host", stack["gateway"], "--headless"]
+    options = ["-u", "4", "-r", "4", "-t", "5s", "--only-summary"]
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": stack["otlp_http"]}
+    done = subprocess.run(
+        [*command, *options], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    traces = (Path(stack["directory"]) / "otlp").glob("traces-*.binpb")
+    assert any(b"POST /checkout" in file.read_bytes() for file in traces)
 
 
 def test_it_says_how_to_send_load(up: tuple[subprocess.Popen[bytes], Path, dict[str, str]]) -> None:
