@@ -72,6 +72,9 @@ class Active:
         site: where.
         proxy: the link's proxy as it is now.
         others: faults on the same link at the same time.
+
+    Raises:
+        FaultsError: the fault is impossible here; nothing has been changed.
     """
 
     def __init__(self, episode: Episode, phase: str, site: Site, proxy: Proxy, others: Sequence[Episode] = ()) -> None:
@@ -190,6 +193,9 @@ class Active:
                 toxic = WireToxic(name, fault.toxic, fault.stream, fault.toxicity, fault.wire(0.0))
                 return _ToxicLever(toxiproxy, proxy.name, toxic, self.id)
             case Cut():
+                if not proxy.enabled:
+                    # Noticed before anything is done: undoing it would switch on what somebody else switched off.
+                    raise FaultsError(f"link {proxy.name!r} is switched off already, by somebody else")
                 return _SwitchLever(toxiproxy, proxy, self.id)
             case DropFirstConnections():
                 if not _is_loopback(toxiproxy.host):
@@ -235,8 +241,6 @@ class _SwitchLever:
         return Undo("enable", self.proxy.name, fault=self.fault)
 
     def pull(self) -> None:
-        if not self.proxy.enabled:
-            raise FaultsError(f"link {self.proxy.name!r} is switched off already, by somebody else")
         self.toxiproxy.disable(self.proxy.name)
 
     def release(self) -> None:
