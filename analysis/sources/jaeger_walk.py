@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.kernel import bare_kernel
+from analysis.kernel import bare_kernel, inlined_kernel
 from analysis.sources.json_scan import (
     LEFT_BRACE,
     LEFT_BRACKET,
@@ -96,7 +96,7 @@ def walk_trace(data: Bytes, at: int, end: int, out: Output) -> int:
     return OK
 
 
-@bare_kernel
+@inlined_kernel
 def _note_processes(data: Bytes, at: int, end: int, out: Output) -> bool:
     if data[at] != LEFT_BRACE:
         return equals(data, at, end - at, _NULL)
@@ -115,7 +115,7 @@ def _note_processes(data: Bytes, at: int, end: int, out: Output) -> bool:
         out.stamps[word] = group
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_spans(data: Bytes, at: int, end: int, out: Output) -> int:
     """Behind the array of spans; -1 = gave up."""
     if data[at] != LEFT_BRACKET:
@@ -130,7 +130,7 @@ def _walk_spans(data: Bytes, at: int, end: int, out: Output) -> int:
             return -1
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_span(data: Bytes, at: int, end: int, out: Output) -> int:
     """Behind the span; -1 = gave up."""
     row = out.counts[SPANS]
@@ -213,7 +213,7 @@ def _micros(data: Bytes, at: int, end: int) -> tuple[int, bool]:
     return number * 1000, ok and -_MAX_MICROS < number < _MAX_MICROS
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_references(data: Bytes, at: int, end: int, span: Ints, out: Output) -> bool:
     """The first CHILD_OF within the trace is the parent; every other reference is a link."""
     if at == end or equals(data, at, end - at, _NULL):
@@ -287,7 +287,7 @@ def _records_exception(data: Bytes, at: int, end: int) -> int:
     return 0
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_tags(data: Bytes, at: int, end: int, span: Ints, out: Output) -> int:
     """Behind the array of tags, whose kind, status and error are noted in the span; -1 = gave up."""
     if data[at] != LEFT_BRACKET:
@@ -324,7 +324,7 @@ def _walk_tags(data: Bytes, at: int, end: int, span: Ints, out: Output) -> int:
                 span[7] = 1
 
 
-@bare_kernel
+@inlined_kernel
 def _tag_parts(data: Bytes, at: int, end: int, out: Output) -> tuple[int, int, int, int]:
     """Number of the key, range of the value, and where the tag ends (-1 = gave up)."""
     word, place, stop = -1, -1, -1
@@ -347,7 +347,7 @@ def _tag_parts(data: Bytes, at: int, end: int, out: Output) -> tuple[int, int, i
             place, stop = value, at
 
 
-@bare_kernel
+@inlined_kernel
 def _add_tag(data: Bytes, at: int, end: int, key: int, out: Output) -> bool:
     if data[at] == QUOTE:
         place, length = text_in(data, at, end, out)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.kernel import bare_kernel
+from analysis.kernel import bare_kernel, inlined_kernel
 from analysis.sources.walk_output import SCRATCH, Bytes, Ints, Output
 
 __all__ = [
@@ -37,7 +37,7 @@ _BACKSLASH, _MINUS, _ZERO = 0x5C, 0x2D, 0x30
 _MAX_DIGITS = 19
 
 
-@bare_kernel
+@inlined_kernel
 def blank_end(data: Bytes, at: int, end: int) -> int:
     """Where the blanks that may stand at `at` end."""
     while at < end and (data[at] == 0x20 or data[at] == 0x0A or data[at] == 0x0D or data[at] == 0x09):
@@ -120,7 +120,7 @@ def key_end(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
     return at + 1, behind - 1, value if value < end else -1
 
 
-@bare_kernel
+@inlined_kernel
 def element_begin(data: Bytes, at: int, end: int) -> int:
     """In an array, behind its `[` or an element: where the next element begins; -1 = damaged, -2 - p = `]` stands at p."""
     at = blank_end(data, at, end)
@@ -291,7 +291,7 @@ def _utf8(code: int, to: Bytes, at: int) -> int:
     return at + 4
 
 
-@bare_kernel
+@inlined_kernel
 def number_in(data: Bytes, begin: int, end: int) -> tuple[int, bool]:
     """The same for a value that may stand in quotes."""
     if end - begin >= 2 and data[begin] == QUOTE:
@@ -299,7 +299,7 @@ def number_in(data: Bytes, begin: int, end: int) -> tuple[int, bool]:
     return integer(data, begin, end)
 
 
-@bare_kernel
+@inlined_kernel
 def hex_in(data: Bytes, begin: int, end: int) -> tuple[int, int, bool]:
     """High and low 64 bits of a value that is a string of hex digits or null; and whether it is that."""
     if data[begin] == 0x6E:  # null

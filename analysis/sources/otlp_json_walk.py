@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.kernel import bare_kernel
+from analysis.kernel import bare_kernel, inlined_kernel
 from analysis.sources.json_scan import (
     LEFT_BRACE,
     LEFT_BRACKET,
@@ -96,7 +96,7 @@ def _is_snake(data: Bytes, begin: int, end: int) -> bool:
     return False
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_scopes(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
     if data[at] != LEFT_BRACKET:
         return GAVE_UP
@@ -110,7 +110,7 @@ def _walk_scopes(data: Bytes, at: int, end: int, group: int, out: Output) -> int
             return GAVE_UP
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_scope(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
     """Behind the scope; -1 = gave up."""
     if data[at] != LEFT_BRACE:
@@ -130,7 +130,7 @@ def _walk_scope(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
             return -1
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_spans(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
     """Behind the array of spans; -1 = gave up."""
     if data[at] != LEFT_BRACKET:
@@ -145,7 +145,7 @@ def _walk_spans(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
             return -1
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_span(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
     """Behind the span; -1 = gave up."""
     row = out.counts[SPANS]
@@ -310,7 +310,7 @@ def _exception(data: Bytes, at: int, end: int) -> tuple[int, int]:
                 return event, at - event
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_links(data: Bytes, at: int, end: int, out: Output) -> int:
     if data[at] != LEFT_BRACKET:
         return GAVE_UP
@@ -348,7 +348,7 @@ def _walk_link(data: Bytes, at: int, end: int, row: Ints) -> bool:
             return False
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_attributes(data: Bytes, at: int, end: int, out: Output) -> int:
     if data[at] != LEFT_BRACKET:
         return GAVE_UP
@@ -362,7 +362,7 @@ def _walk_attributes(data: Bytes, at: int, end: int, out: Output) -> int:
             return GAVE_UP
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_attribute(data: Bytes, at: int, end: int, out: Output) -> int:
     """Behind the attribute; -1 = gave up."""
     if data[at] != LEFT_BRACE:
@@ -387,7 +387,7 @@ def _walk_attribute(data: Bytes, at: int, end: int, out: Output) -> int:
             place, place_end = value, at
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_value(data: Bytes, at: int, end: int, key: int, out: Output) -> int:
     """One attribute row for an AnyValue object."""
     if data[at] != LEFT_BRACE:

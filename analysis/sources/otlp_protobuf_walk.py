@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.kernel import bare_kernel
+from analysis.kernel import bare_kernel, inlined_kernel
 from analysis.sources.walk_output import (
     DOUBLE,
     GAVE_UP,
@@ -39,7 +39,7 @@ _NOTHING, _STRING, _BOOL, _INT, _DOUBLE, _OTHER = range(6)
 _INT64_MAX = 2**63 - 1
 
 
-@bare_kernel
+@inlined_kernel
 def _varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """The number's 64 bits and where it ends; -1 when it does not end."""
     value = np.uint64(0)
@@ -53,7 +53,7 @@ def _varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
     return 0, -1
 
 
-@bare_kernel
+@inlined_kernel
 def _field(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
     """Tag, begin of the value and end of the field that starts at `at`; end -1 when it is damaged or a group."""
     tag, begin = _varint(data, at, end)
@@ -76,7 +76,7 @@ def _field(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
     return tag, begin, stop if stop <= end else -1
 
 
-@bare_kernel
+@inlined_kernel
 def _fixed64(data: Bytes, at: int) -> int:
     value = np.uint64(0)
     for i in range(8):
@@ -84,7 +84,7 @@ def _fixed64(data: Bytes, at: int) -> int:
     return np.int64(value)
 
 
-@bare_kernel
+@inlined_kernel
 def _big_endian(data: Bytes, at: int) -> int:
     value = np.uint64(0)
     for i in range(8):
@@ -92,7 +92,7 @@ def _big_endian(data: Bytes, at: int) -> int:
     return np.int64(value)
 
 
-@bare_kernel
+@inlined_kernel
 def _time_ns(data: Bytes, at: int) -> int:
     time_ns = _fixed64(data, at)
     return time_ns if time_ns >= 0 else _INT64_MAX
@@ -111,7 +111,7 @@ def walk_message(data: Bytes, at: int, end: int, out: Output) -> int:
     return OK
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_resource_spans(data: Bytes, at: int, end: int, out: Output) -> int:
     group = add_group(out, -1, at, 0)
     if group < 0:
@@ -131,7 +131,7 @@ def _walk_resource_spans(data: Bytes, at: int, end: int, out: Output) -> int:
     return OK if resources <= 1 else GAVE_UP
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_scope_spans(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
     while at < end:
         tag, begin, stop = _field(data, at, end)
@@ -143,7 +143,7 @@ def _walk_scope_spans(data: Bytes, at: int, end: int, group: int, out: Output) -
     return OK
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_span(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
     row = out.counts[SPANS]
     if row >= len(out.spans):
@@ -228,7 +228,7 @@ def _is_exception(data: Bytes, at: int, end: int) -> bool:
     return found
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_link(data: Bytes, at: int, end: int, out: Output) -> int:
     row = out.counts[LINKS]
     if row >= len(out.links):
@@ -249,7 +249,7 @@ def _walk_link(data: Bytes, at: int, end: int, out: Output) -> int:
     return OK
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_attribute(data: Bytes, at: int, end: int, out: Output) -> int:
     key, key_length, values = at, 0, 0
     value, value_end = at, at
@@ -269,7 +269,7 @@ def _walk_attribute(data: Bytes, at: int, end: int, out: Output) -> int:
     return _walk_value(data, value, value_end, word, out)
 
 
-@bare_kernel
+@inlined_kernel
 def _walk_value(data: Bytes, at: int, end: int, key: int, out: Output) -> int:
     """One attribute row for an AnyValue; of several alternatives in it the last counts."""
     whole, whole_end = at, end

@@ -10,6 +10,7 @@ from analysis.sources import otlp_frames, otlp_protobuf
 from analysis.sources.detect import Form, form_of
 from analysis.sources.json_documents import documents
 from analysis.sources.json_forms import JsonReader
+from analysis.sources.json_units import walkable_units
 from analysis.sources.log_rows import LogRows
 from analysis.sources.noticed import Warnings
 from analysis.sources.otlp_frames import Range
@@ -49,6 +50,9 @@ def read_content(data: Buffer, warnings: Warnings) -> Tables:
 
 
 def _read_json(data: Buffer, warnings: Warnings) -> Tables:
+    if len(data) >= WALK_FROM_BYTES and (walkable := walkable_units(as_bytes(data))):
+        form, units = walkable
+        return Tables.concat(list(walk_units(as_bytes(data), units, form, warnings)))
     reader = JsonReader(warnings)
     for document in documents(bytes(data), warnings):
         reader.add(document)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analysis.kernel import bare_kernel
+from analysis.kernel import bare_kernel, inlined_kernel
 
 __all__ = [
     "ATTRIBUTES",
@@ -173,7 +173,7 @@ def _add_word(words: Words, data: Bytes, start: int, length: int, hashed: int, s
     return word
 
 
-@bare_kernel
+@inlined_kernel
 def add_attribute(out: Output, key: int, start: int, length: int) -> bool:
     """Append an attribute whose value is this range; False when there is no room."""
     row = out.counts[ATTRIBUTES]
@@ -186,7 +186,7 @@ def add_attribute(out: Output, key: int, start: int, length: int) -> bool:
     return True
 
 
-@bare_kernel
+@inlined_kernel
 def defer(out: Output, what: int, start: int, length: int) -> bool:
     """Leave the text of the next attribute row to Python, which finds it in this range; False when there is no room."""
     row = out.counts[DEFERRED]
@@ -200,7 +200,7 @@ def defer(out: Output, what: int, start: int, length: int) -> bool:
     return True
 
 
-@bare_kernel
+@inlined_kernel
 def append_bytes(out: Output, word: Bytes) -> int:
     """Copy a word to the scratch; its place as attributes name it, or 0 (which is none) when there is no room."""
     at = out.counts[SCRATCH]
@@ -212,7 +212,7 @@ def append_bytes(out: Output, word: Bytes) -> int:
     return ~at
 
 
-@bare_kernel
+@inlined_kernel
 def append_integer(out: Output, value: int) -> int:
     """Write a number in decimal to the scratch; the same result."""
     at = out.counts[SCRATCH]
@@ -240,7 +240,7 @@ def append_integer(out: Output, value: int) -> int:
     return ~at
 
 
-@bare_kernel
+@inlined_kernel
 def finish_span(out: Output, span: Ints, event: int, event_length: int, message: int, message_length: int) -> int:
     """Add what follows a span's own attributes (an exception unless its length is negative, a status message) and count it."""
     if event_length >= 0:
@@ -257,7 +257,7 @@ def finish_span(out: Output, span: Ints, event: int, event_length: int, message:
     return OK
 
 
-@bare_kernel
+@inlined_kernel
 def add_group(out: Output, key: int, start: int, length: int) -> int:
     """Note where a resource or process is described; its number, or GAVE_UP when there is no room."""
     group = out.counts[GROUPS]
