@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
@@ -15,6 +16,8 @@ __all__ = ["Cache"]
 
 _TIMEOUT_S = 2.0
 _CONNECT_TIMEOUT_S = 1.0
+_LEAVE_ALONE_S = 0.5
+"""After a failure nothing is written for so long: whoever waited for a read in vain should not wait for a write too."""
 
 _UNAVAILABLE = (RedisError, OSError)
 
@@ -27,6 +30,7 @@ class Cache:
     name = "redis"
 
     def __init__(self, url: str) -> None:
+        self._failed_s = -_LEAVE_ALONE_S
         self._redis = Redis.from_url(
             url,
             socket_timeout=_TIMEOUT_S,
@@ -70,9 +74,11 @@ class Cache:
 
     async def put(self, key: str, value: bytes, *, seconds: int) -> None:
         try:
-            await self._redis.set(key, value, ex=seconds)
+            if time.monotonic() > self._failed_s + _LEAVE_ALONE_S:
+                await self._redis.set(key, value, ex=seconds)
         except _UNAVAILABLE as error:
             self._warn(error)
 
     def _warn(self, error: Exception) -> None:
+        self._failed_s = time.monotonic()
         _logger.warning("cache unavailable, asking the database: %r", error)

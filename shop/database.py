@@ -75,13 +75,26 @@ class Database:
         if self._pool is None:
             raise PartNotReady(self.name)
         async with self._pool.acquire(timeout=timeout_s) as connection:
-            yield connection
+            try:
+                yield connection
+            except UNAVAILABLE:
+                connection.terminate()  # closing it in good order would wait for the same server again
+                raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
         """A connection inside of a transaction that ends with the block; raises one of UNAVAILABLE."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        async with self.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except UNAVAILABLE:
+                raise  # nobody is there to be told to roll back
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
 
 
 async def _create_schema(pool: asyncpg.Pool) -> None:
