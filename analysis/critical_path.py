@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 
-from analysis.budget import CODE, category_of
+from analysis.closed_budget import CODE, category_of
 from analysis.critical_path_walk import OWN, QUEUE, Path
 from analysis.hops import CONTINUATION
 from analysis.hops_names import hop_names
@@ -17,7 +19,7 @@ from analysis.tree import plant
 from analysis.tree_columns import Int64s, read_columns
 from analysis.tree_order import order_by_trace
 
-__all__ = ["BUDGETS", "SEGMENTS_SCHEMA", "critical_path", "segments"]
+__all__ = ["BUDGETS", "SEGMENTS_SCHEMA", "PathParts", "critical_path", "path_parts", "segments"]
 
 BUDGETS = ("root", "completion")
 
@@ -48,27 +50,44 @@ def critical_path(spans: pa.Table) -> pa.Table:
 
 def segments(found: Measured) -> pa.Table:
     """The segments of traces that have been measured."""
-    parts = [_segments(found, path, budget) for budget, path in enumerate((found.path, found.completion))]
-    span, begin, end, category, hop, budget = (np.concatenate(column) for column in zip(*parts, strict=True))
-    trace = found.forest.trace[span]
-    order = np.lexsort((end, begin, budget, trace))
-    # Crossings that are no hops have no row in HOPS.
-    row = np.append(np.cumsum(found.crossings.kind != CONTINUATION) - 1, -1)
-    row[:-1][found.crossings.kind == CONTINUATION] = -1
-    names = hop_names(hops_table(found))
-    hops = row[hop[order]]
+    parts = path_parts(found)
+    columns = found.forest.columns
     return pa.table(
         [
-            trace_ids(found.forest).take(pa.array(trace[order])),
-            pa.array(found.forest.columns.span_id[span[order]].view(np.uint64)),
-            pa.array(begin[order]),
-            pa.array(end[order]),
-            pa.DictionaryArray.from_arrays(pa.array(category[order], pa.int32()), pa.array(CATEGORIES)),
-            names.take(pa.array(hops, mask=hops < 0)).dictionary_encode(),
-            pa.DictionaryArray.from_arrays(pa.array(budget[order], pa.int32()), pa.array(BUDGETS)),
+            trace_ids(found.forest).take(pa.array(found.forest.trace[parts.span])),
+            pa.array(columns.span_id[parts.span].view(np.uint64)),
+            pa.array(parts.begin_ns),
+            pa.array(parts.end_ns),
+            pa.DictionaryArray.from_arrays(pa.array(parts.category, pa.int32()), pa.array(CATEGORIES)),
+            parts.hop.dictionary_encode(),
+            pa.DictionaryArray.from_arrays(pa.array(parts.budget, pa.int32()), pa.array(BUDGETS)),
         ],
         schema=SEGMENTS_SCHEMA,
     )
+
+
+@dataclass(frozen=True)
+class PathParts:
+    """Segments as arrays, by trace, budget and time. `span` is a position in the forest."""
+
+    span: Int64s
+    begin_ns: Int64s
+    end_ns: Int64s
+    category: Int64s  # codes of CATEGORIES
+    hop: pa.Array
+    budget: Int64s  # codes of BUDGETS
+
+
+def path_parts(found: Measured) -> PathParts:
+    both = [_segments(found, path, budget) for budget, path in enumerate((found.path, found.completion))]
+    span, begin, end, category, hop, budget = (np.concatenate(column) for column in zip(*both, strict=True))
+    order = np.lexsort((end, begin, budget, found.forest.trace[span]))
+    # Crossings that are no hops have no row in HOPS.
+    is_hop = found.crossings.kind != CONTINUATION
+    row = np.append(np.where(is_hop, np.cumsum(is_hop) - 1, -1), -1)
+    hops = row[hop[order]]
+    names = hop_names(hops_table(found)).take(pa.array(hops, mask=hops < 0))
+    return PathParts(span[order], begin[order], end[order], category[order], names, budget[order])
 
 
 def _segments(found: Measured, path: Path, budget: int) -> tuple[Int64s, ...]:

@@ -8,10 +8,10 @@ from typing import Literal
 
 import pyarrow as pa
 
-from analysis.critical_path import segments
+from analysis.critical_path import BUDGETS, path_parts
 from analysis.hops import CONTINUATION
 from analysis.hops_names import hop_names
-from analysis.observations import DEFECTS, FAILURES
+from analysis.observations import CATEGORIES, DEFECTS, FAILURES
 from analysis.observe_measure import Measured, measure
 from analysis.observe_tables import defects_table, hops_table, trace_ids
 from analysis.tree import plant
@@ -121,8 +121,8 @@ def trace_view(spans: pa.Table) -> TraceView:
                 on_path=int(found.path.low_ns[p]) >= 0,
                 on_completion_path=int(found.completion.low_ns[p]) >= 0,
                 hops=tuple(hops[p]),
-                path=tuple(own["root", span_id]),
-                completion_path=tuple(own["completion", span_id]),
+                path=tuple(own["root", p]),
+                completion_path=tuple(own["completion", p]),
                 warnings=tuple(defects[span_id]),
             )  # fmt: skip
         )
@@ -184,11 +184,13 @@ def _hops(found: Measured) -> defaultdict[int, list[HopView]]:
 
 
 def _segments(found: Measured) -> defaultdict[tuple[str, int], list[Segment]]:
-    """Segments by budget and span id."""
+    """Segments by budget and span."""
+    parts = path_parts(found)
     owned: defaultdict[tuple[str, int], list[Segment]] = defaultdict(list)
-    for row in segments(found).to_pylist():
-        segment = Segment(row["start_ns"], row["end_ns"], row["category"], row["hop"])
-        owned[row["budget"], row["span_id"]].append(segment)
+    columns = (parts.budget, parts.span, parts.begin_ns, parts.end_ns, parts.category)
+    listed = zip(*(column.tolist() for column in columns), parts.hop.to_pylist(), strict=True)
+    for budget, span, begin, end, category, hop in listed:
+        owned[BUDGETS[budget], span].append(Segment(begin, end, CATEGORIES[category], hop))
     return owned
 
 

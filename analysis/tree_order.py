@@ -233,7 +233,11 @@ def find_repeated(  # type: ignore[no-untyped-def]
             if other < 0:
                 slots[place] = span
                 continue
-            if same_span(span, other, start, end, parent_id, kind, status, service, name):
+            former = order[i - 1]
+            repeats_former = span_id[former] == span_id[span] and same_span(
+                span, former, start, end, parent_id, kind, status, service, name
+            )
+            if repeats_former or same_span(span, other, start, end, parent_id, kind, status, service, name):
                 dropped[span] = EXACT
             elif partner[other] >= 0:
                 again = same_span(span, partner[other], start, end, parent_id, kind, status, service, name)

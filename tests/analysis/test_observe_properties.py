@@ -18,7 +18,7 @@ from analysis.trace_view import trace_view
 from tests.analysis.builders import Span, span, table
 from tests.analysis.strategies import batches, traces
 
-SETTINGS = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def rows(observations: Observations) -> dict[str, list[str]]:
@@ -109,7 +109,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-@settings(SETTINGS, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(SETTINGS, max_examples=40, suppress_health_check=list(HealthCheck))
 @given(batches())
 def test_compiled_and_plain_kernels_agree(compiled: None, batch: list[list[Span]]) -> None:
     """Machine code and plain Python give the same observations, row by row."""

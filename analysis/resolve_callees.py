@@ -1,0 +1,149 @@
+"""Name the callees that sent no spans, from what other traces know of their addresses and destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.observations import FAILURES, HOP_KINDS, HOPS_SCHEMA, Observations
+from analysis.tree_columns import Int64s, one_chunk
+
+__all__ = ["SUBSCRIBER_SHARE", "resolve_callees"]
+
+MESSAGE = HOP_KINDS.index("message")
+NONE, LOST = FAILURES.index("none"), FAILURES.index("lost_message")
+
+SUBSCRIBER_SHARE = 0.1
+"""A service that got at least this part of a sender's messages to a destination is expected to get all of them."""
+
+DOMINANT_SHARE = 0.9
+"""An address names a service when at least this part of the calls to it arrived there: behind a proxy many share one."""
+
+
+def resolve_callees(observations: Observations, address_book: Mapping[str, str] | None = None) -> Observations:
+    """Fill `callee` in HOPS, and give each message a row for every subscriber that it did not reach.
+
+    A callee without spans is named by, in this order: the service that this caller's calls to the address did reach (to the
+    same operation, else at all), for messages the destination's subscribers; the peer's own word; `address_book`
+    (host:port to name); the address. It stays null where there is none of these.
+    """
+    hops = _expand_messages(observations.hops)
+    callee = _text(hops, "callee")
+    missing = pc.and_(pc.is_null(callee), pc.not_equal(hops["kind"], MESSAGE))
+    for keys in (("caller", "address", "caller_operation"), ("caller", "address")):
+        callee = pc.if_else(pc.and_(missing, pc.is_null(callee)), _usual_callee(hops, keys), callee)
+    address = _text(hops, "address")
+    booked = _booked(address, address_book or {})
+    named = pc.coalesce(callee, _text(hops, "peer"), booked, _text(hops, "destination"), address)
+    column = HOPS_SCHEMA.get_field_index("callee")
+    encoded = named.dictionary_encode().cast(HOPS_SCHEMA.field("callee").type)
+    return replace(observations, hops=hops.set_column(column, HOPS_SCHEMA.field("callee"), encoded))
+
+
+def _text(hops: pa.Table, name: str) -> pa.Array:
+    return one_chunk(hops[name].cast(pa.string()))
+
+
+def _codes(hops: pa.Table, name: str) -> tuple[Int64s, pa.Array]:
+    encoded = _text(hops, name).dictionary_encode()
+    return pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary
+
+
+def _group(hops: pa.Table, keys: tuple[str, ...]) -> Int64s:
+    """One number per row for its combination of keys, -1 where one is null."""
+    group = np.zeros(len(hops), np.int64)
+    known = np.ones(len(hops), np.bool_)
+    for key in keys:
+        codes, values = _codes(hops, key)
+        group = group * (len(values) + 1) + codes + 1
+        known &= codes >= 0
+        group = np.unique(group, return_inverse=True)[1]
+    return np.where(known, group, -1)
+
+
+def _usual_callee(hops: pa.Table, keys: tuple[str, ...]) -> pa.Array:
+    """For each row the callee that nearly all calls of its group reached, null where there is none."""
+    group = _group(hops, keys)
+    callee, names = _codes(hops, "callee")
+    arrived = np.flatnonzero((group >= 0) & (callee >= 0))
+    pairs, counts = np.unique(group[arrived] * (len(names) + 1) + callee[arrived], return_counts=True)
+    owner, name = pairs // (len(names) + 1), pairs % (len(names) + 1)
+    groups = int(group.max(initial=-1)) + 1
+    totals = np.bincount(owner, weights=counts, minlength=groups)
+    usual = np.full(groups + 1, -1, np.int64)
+    dominant = counts >= DOMINANT_SHARE * totals[owner]
+    usual[owner[dominant]] = name[dominant]
+    found = usual[group]
+    return names.take(pa.array(found, mask=found < 0))
+
+
+def _booked(address: pa.Array, address_book: Mapping[str, str]) -> pa.Array:
+    listed = pa.array(list(address_book), pa.string())
+    names = pa.array(list(address_book.values()), pa.string())
+    return names.take(pc.index_in(address, listed))
+
+
+def _expand_messages(hops: pa.Table) -> pa.Table:
+    """Add a `lost_message` row for each subscriber that a message has no row for; name lost ones by their subscriber."""
+    message = hops["kind"].to_numpy() == MESSAGE
+    group = np.where(message, _group(hops, ("caller", "destination")), -1)
+    callee, names = _codes(hops, "callee")
+    # One message: the rows of one send.
+    trace, span_id = hops["trace"].to_numpy().astype(np.int64), hops["span_id"].to_numpy()
+    rows = np.flatnonzero(group >= 0)
+    if not len(rows):
+        return hops
+    _, first, message_of = np.unique(
+        np.stack([trace[rows].view(np.uint64), span_id[rows]], axis=1), axis=0, return_index=True, return_inverse=True
+    )
+    message_of = message_of.ravel()
+    group_of_message = group[rows][first]
+    width = len(names) + 1
+    reached = np.unique(message_of[callee[rows] >= 0] * width + callee[rows][callee[rows] >= 0])
+    subscribers, counts = np.unique(
+        group_of_message[reached // width] * width + reached % width, return_counts=True
+    )
+    sent = np.bincount(group_of_message)
+    subscribers = subscribers[counts >= SUBSCRIBER_SHARE * sent[subscribers // width]]
+    # Every message with every subscriber of its group, less those that arrived.
+    begin = np.searchsorted(subscribers // width, group_of_message, side="left")
+    many = np.searchsorted(subscribers // width, group_of_message, side="right") - begin
+    expected_of = np.repeat(np.arange(len(first)), many)
+    place = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many) + np.repeat(begin, many)
+    expected = expected_of * width + subscribers[place] % width
+    absent = expected[~np.isin(expected, reached)]
+    return _with_lost(hops, rows, first, absent // width, names.take(pa.array(absent % width)), callee)
+
+
+def _with_lost(
+    hops: pa.Table, rows: Int64s, first: Int64s, message: Int64s, subscriber: pa.Array, callee: Int64s
+) -> pa.Table:
+    """`hops` with a row per absent (message, subscriber), in place of the message's own row if nobody got it."""
+    if not len(message):
+        return hops
+    source = rows[first[message]]
+    unnamed = callee[source] < 0
+    added = hops.take(pa.array(source))
+    # The time on the path belongs to the message's first row alone.
+    again = np.concatenate([[False], message[1:] == message[:-1]]) | ~unnamed
+    lost = np.where(unnamed, added["failure"].to_numpy(), LOST)
+    nothing = {
+        "callee_operation": None, "callee_instance": None, "callee_host": None, "callee_ns": None, "queue_ns": None,
+    }  # fmt: skip
+    columns = {name: pa.nulls(len(added), HOPS_SCHEMA.field(name).type) for name in nothing}
+    columns["callee"] = subscriber.dictionary_encode().cast(HOPS_SCHEMA.field("callee").type)
+    columns["callee_span_id"] = pa.array(np.zeros(len(added), np.uint64))
+    columns["failure"] = pa.array(lost.astype(np.int8))
+    columns["origin"] = pa.array(np.ones(len(added), np.bool_))
+    for name in ("path_ns", "completion_path_ns"):
+        columns[name] = pa.array(np.where(again, 0, added[name].to_numpy()))
+    for name, array in columns.items():
+        place = HOPS_SCHEMA.get_field_index(name)
+        added = added.set_column(place, HOPS_SCHEMA.field(name), array)
+    keep = np.ones(len(hops), np.bool_)
+    keep[source[unnamed]] = False
+    return pa.concat_tables([hops.filter(pa.array(keep)), added]).unify_dictionaries()

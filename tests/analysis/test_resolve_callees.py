@@ -1,0 +1,78 @@
+"""Names for callees that sent no spans."""
+
+from __future__ import annotations
+
+from analysis.observations import FAILURES
+from analysis.observe import observe
+from analysis.resolve_callees import resolve_callees
+from tests.analysis.builders import Span, span, table
+
+
+def call(trace: str, *, arrived: bool, address: str = "h:1", peer: str | None = None) -> list[Span]:
+    caller = span(f"c{trace}", trace=trace, service="gateway", kind="client", ms=50, address=address, peer=peer,
+                  name="POST", error_type=None if arrived else "ConnectError")  # fmt: skip
+    callee = span(f"s{trace}", trace=trace, parent=f"c{trace}", service="payment", kind="server", start_ms=5, ms=20)
+    return [caller, callee] if arrived else [caller]
+
+
+def named(*spans: Span, book: dict[str, str] | None = None) -> list[str]:
+    hops = resolve_callees(observe(table(*spans)), book).hops.to_pylist()
+    return sorted(f"{row['caller']}->{row['callee']} {FAILURES[row['failure']]}" for row in hops)
+
+
+def test_an_address_has_the_name_of_the_service_that_other_calls_reached_there() -> None:
+    assert named(*call("A", arrived=True), *call("B", arrived=False)) == [
+        "gateway->payment none",
+        "gateway->payment refused",
+    ]
+
+
+def test_an_address_that_leads_to_many_services_names_none_of_them() -> None:
+    """Behind one proxy address stand two services: the address itself is all that is known."""
+    other = [
+        span("cC", trace="C", service="gateway", kind="client", ms=50, address="h:1", name="POST"),
+        span("sC", trace="C", parent="cC", service="stock", kind="server", start_ms=5, ms=20),
+    ]
+    assert "gateway->h:1 refused" in named(*call("A", arrived=True), *other, *call("B", arrived=False))
+
+
+def test_the_peers_own_word_comes_before_the_address_book() -> None:
+    book = {"h:1": "postgres-main"}
+    assert named(*call("A", arrived=False, peer="postgresql"), book=book) == ["gateway->postgresql refused"]
+    assert named(*call("A", arrived=False), book=book) == ["gateway->postgres-main refused"]
+    assert named(*call("A", arrived=False), book={}) == ["gateway->h:1 refused"]
+
+
+def message(trace: str, *consumers: str) -> list[Span]:
+    send = span(f"p{trace}", trace=trace, service="gateway", kind="producer", ms=2, destination="orders", peer="nats")
+    reads = [
+        span(f"{name}{trace}", trace=trace, parent=f"p{trace}", service=name, kind="consumer", start_ms=5, ms=10)
+        for name in consumers
+    ]
+    return [send, *reads]
+
+
+def test_a_lost_message_is_lost_to_every_subscriber_of_its_destination() -> None:
+    """One trace shows both subscribers, so the message of the other that nobody got counts for both."""
+    assert named(*message("A", "email", "fulfillment"), *message("B")) == [
+        "gateway->email lost_message",
+        "gateway->email none",
+        "gateway->fulfillment lost_message",
+        "gateway->fulfillment none",
+    ]
+
+
+def test_a_message_that_one_of_two_subscribers_got_is_lost_to_the_other() -> None:
+    found = named(*message("A", "email", "fulfillment"), *message("B", "fulfillment"))
+    assert found.count("gateway->email lost_message") == 1
+    assert found.count("gateway->fulfillment none") == 2
+
+
+def test_a_message_without_known_subscribers_is_named_by_its_broker() -> None:
+    assert named(*message("A")) == ["gateway->nats lost_message"]
+
+
+def test_path_time_is_not_counted_twice_when_rows_are_added() -> None:
+    observed = observe(table(*message("A", "email", "fulfillment"), *message("B")))
+    resolved = resolve_callees(observed)
+    assert sum(resolved.hops["path_ns"].to_pylist()) == sum(observed.hops["path_ns"].to_pylist())
