@@ -100,33 +100,33 @@ class NatsProbe:
 
 @dataclass(frozen=True, slots=True)
 class PostgresProbe:
-    """Whether the server would encrypt; with a user that needs no password, a session and a query of any volume."""
+    """A session and a query of any volume, for a user that needs no password; otherwise the refusal is the answer."""
 
-    user: str | None = None
+    user: str = "postgres"
     database: str = "postgres"
     greeting: bytes = b""
 
     def question(self, volume_bytes: int) -> tuple[bytes, Callable[[bytes], bool]]:
-        if self.user is None:
-            return struct.pack("!II", 8, 80877103), lambda answer: len(answer) >= 1  # SSLRequest
         words = ("user", self.user, "database", self.database, "application_name", "tracegap-probe")
         startup = b"".join(word.encode() + b"\0" for word in words) + b"\0"
         startup = struct.pack("!II", len(startup) + 8, 3 << 16) + startup
         # The same volume both ways: a comment of it in the question, a string of it in the answer.
         query = f"SELECT repeat('x', {volume_bytes}) -- {'x' * volume_bytes}".encode() + b"\0"
-        return startup + b"Q" + struct.pack("!I", len(query) + 4) + query, lambda answer: _ready(answer) >= 2
+        return startup + b"Q" + struct.pack("!I", len(query) + 4) + query, _postgres_answered
 
 
-def _ready(received: bytes) -> int:
-    """How often the server said that it is ready for a query; an error in between counts as twice: it is an answer."""
-    count = position = 0
+def _postgres_answered(received: bytes) -> bool:
+    """Ready for a query twice (after the login, after the query), or an error, or a demand for a password."""
+    ready = position = 0
     while position + 5 <= len(received):
         kind, length = received[position : position + 1], struct.unpack_from("!I", received, position + 1)[0]
+        if position + 1 + length > len(received):
+            return False
+        if kind == b"E" or (kind == b"R" and received[position + 5 : position + 9] != b"\0\0\0\0"):
+            return True
+        ready += kind == b"Z"
         position += 1 + length
-        if position > len(received):
-            break
-        count += {b"Z": 1, b"E": 2}.get(kind, 0)
-    return count
+    return ready >= 2
 
 
 PROBES: Mapping[str, Probe] = MappingProxyType(
