@@ -114,8 +114,7 @@ def _segments(found: Measured, path: Path, budget: int) -> tuple[Int64s, ...]:
     queued = path.what[other] == QUEUE
     waiting = path.span[other]
     span, begin, end = (
-        np.concatenate(pair)
-        for pair in ((span, waiting), (begin, path.begin_ns[other]), (end, path.end_ns[other]))
+        np.concatenate(pair) for pair in ((span, waiting), (begin, path.begin_ns[other]), (end, path.end_ns[other]))
     )
     category = np.concatenate([category, np.where(queued, CODE["queue"], CODE["gap"])])
     hop = np.concatenate([hop, np.where(queued, crossings.via[waiting], -1)])

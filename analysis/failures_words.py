@@ -31,7 +31,7 @@ _PATTERNS = (
         r"refused|connecterror|connectexception|connectorerror|cannot connect|connect call failed|connection attempts"
         r"|failed to (establish|connect)|newconnectionerror|error 111|errno 111|unreachable|no route|ehostunreach"
         r"|enotfound|eai_again|gaierror|getaddrinfo|unknownhost|name or service not known|no such host|nodename"
-        r"|name_resolution|too many (connections|clients)|\b53300\b|cannotconnectnow|no healthy upstream"
+        r"|name_resolution|too ?many ?(connections|clients)|\b53300\b|cannotconnectnow|no healthy upstream"
         r"|noresponders|no responders|noservers|no servers available|\bconnection_error\b",
     ),
     (

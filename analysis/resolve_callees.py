@@ -104,9 +104,7 @@ def _expand_messages(hops: pa.Table) -> pa.Table:
     group_of_message = group[rows][first]
     width = len(names) + 1
     reached = np.unique(message_of[callee[rows] >= 0] * width + callee[rows][callee[rows] >= 0])
-    subscribers, counts = np.unique(
-        group_of_message[reached // width] * width + reached % width, return_counts=True
-    )
+    subscribers, counts = np.unique(group_of_message[reached // width] * width + reached % width, return_counts=True)
     sent = np.bincount(group_of_message)
     subscribers = subscribers[counts >= SUBSCRIBER_SHARE * sent[subscribers // width]]
     # Every message with every subscriber of its group, less those that arrived.

@@ -57,7 +57,8 @@ def test_a_leg_between_two_hosts_is_an_interval() -> None:
     """Call B's raw request leg is 130; with an offset of 98..105 the true one is 25..32."""
     observed = observe(
         table(
-            *call("A", request_ms=5, response_ms=20, ahead_ms=100), *call("B", request_ms=30, response_ms=2, ahead_ms=100)
+            *call("A", request_ms=5, response_ms=20, ahead_ms=100),
+            *call("B", request_ms=30, response_ms=2, ahead_ms=100),
         )
     )
     bounds = request_leg_bounds(observed, clock_offsets(observed))
