@@ -7,11 +7,12 @@ cannot disagree with the report.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.observations import Observations
+from analysis.observations import FAILURES, Observations
 from analysis.report.exemplar import Exemplar, LogLine, Part, Row, Stretch
 from analysis.span_table import LOG_SCHEMA
 from analysis.trace_view import HopView, Segment, SpanView, TraceView, trace_view
@@ -55,7 +56,7 @@ def draw_trace(
     if not len(own):
         raise KeyError(trace_id.hex())
     view = trace_view(own)
-    rows = tuple(_rows(view, _resolved_names(view, trace_id, observations)))
+    rows = tuple(_rows(view, _resolve(view, trace_id, observations)))
     root = view.spans[view.root]
     return Exemplar(
         trace_id=trace_id.hex(),
@@ -70,22 +71,33 @@ def draw_trace(
     )
 
 
-def _resolved_names(view: TraceView, trace_id: bytes, observations: Observations) -> dict[str, str]:
-    """What the hops of this trace are called once other traces have told whose the addresses are."""
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """What only other traces can tell about the hops of this one."""
+
+    names: Mapping[str, str]  # what the trace alone would call a hop, to what it is called
+    lost: Mapping[int, tuple[str, ...]]  # by the span that sent a message: hops to the subscribers that never got it
+
+
+def _resolve(view: TraceView, trace_id: bytes, observations: Observations) -> _Resolved:
     trace = pc.index(observations.traces["trace_id"], pa.scalar(trace_id, pa.binary(16))).as_py()
     hops = observations.hops.filter(pc.equal(observations.hops["trace"], trace))
-    resolved = {
-        (row["span_id"], row["callee_span_id"]): f"{row['caller'] or UNKNOWN}->{row['callee'] or UNKNOWN}"
-        for row in hops.select(["span_id", "callee_span_id", "caller", "callee"]).to_pylist()
+    by_ends: dict[tuple[int, int], str] = {}
+    lost: dict[int, tuple[str, ...]] = {}
+    for row in hops.select(["span_id", "callee_span_id", "caller", "callee", "failure"]).to_pylist():
+        name = f"{row['caller'] or UNKNOWN}->{row['callee'] or UNKNOWN}"
+        by_ends[row["span_id"], row["callee_span_id"]] = name
+        if FAILURES[row["failure"]] == "lost_message":
+            lost[row["span_id"]] = (*lost.get(row["span_id"], ()), name)
+    names = {
+        hop.name: by_ends.get((span.span_id, hop.callee_span_id), hop.name) for span in view.spans for hop in span.hops
     }
-    return {
-        hop.name: resolved.get((span.span_id, hop.callee_span_id), hop.name) for span in view.spans for hop in span.hops
-    }
+    return _Resolved(names, lost)
 
 
-def _rows(view: TraceView, names: Mapping[str, str]) -> Iterator[Row]:
+def _rows(view: TraceView, resolved: _Resolved) -> Iterator[Row]:
     """Depth first, everything under a span in the order of its start. No recursion: traces may be deep."""
-    children = _children(view.spans)
+    children, names = _children(view.spans), resolved.names
     queued = {hop.callee_span_id: hop for span in view.spans for hop in span.hops if hop.kind == "message"}
     tops = [index for index, span in enumerate(view.spans) if span.depth == 0]
     pending: list[int | Row] = list(reversed(tops))
@@ -105,7 +117,7 @@ def _rows(view: TraceView, names: Mapping[str, str]) -> Iterator[Row]:
         yield _span_row(span, [piece for piece in span.path if piece not in between and piece not in waits], names)
         inside: list[tuple[int, int | Row]] = [(view.spans[child].start_ns, child) for child in children[item]]
         inside += [(piece.start_ns, _between(span, below, span.depth + 1, piece, names)) for piece in between]
-        inside += [(span.end_ns, _lost(span, hop, names)) for hop in span.hops if hop.failure == "lost_message"]
+        inside += [(span.end_ns, _lost(span, hop)) for hop in resolved.lost.get(span.span_id, ())]
         inside.sort(key=lambda pair: pair[0])
         pending += [child for _, child in reversed(inside)]
 
@@ -174,9 +186,9 @@ def _between(
     )  # fmt: skip
 
 
-def _lost(span: SpanView, hop: HopView, names: Mapping[str, str]) -> Row:
-    name = names[hop.name]
+def _lost(span: SpanView, hop: str) -> Row:
+    """Of no length: when it should have arrived is not known."""
     return Row(
-        "lost", span.depth + 1, name.rpartition("->")[2], "", span.end_ns, span.end_ns, span.span_id, name,
+        "lost", span.depth + 1, hop.rpartition("->")[2], "", span.end_ns, span.end_ns, span.span_id, hop,
         "lost message",
     )  # fmt: skip
