@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -271,6 +273,14 @@ def load_plan(path: Path | str, *, links: Collection[str] | None, services: Coll
         raise PlanError(_describe(source, error.errors(include_url=False)[0])) from None
 
 
+@functools.cache
+def _vocabulary() -> frozenset[str]:
+    """Every key that some part of a plan has."""
+    schema = Plan.model_json_schema()
+    parts = [schema, *schema["$defs"].values()]
+    return frozenset(key for part in parts for key in part.get("properties", ()))
+
+
 def _describe(source: Source, error: ErrorDetails) -> str:
     place, keys = source.locate(error["loc"])
     subject = f"{keys}: " if keys else ""
@@ -284,7 +294,8 @@ def _problem(error: ErrorDetails) -> str:
         case "value_error":
             return str(error["ctx"]["error"])
         case "extra_forbidden":
-            return "unknown key"
+            near = difflib.get_close_matches(str(key), _vocabulary() - {key}, 1)
+            return f"unknown key; did you mean `{near[0]}`?" if near else "unknown key"
         case "missing":
             return f"expected key `{key}`"
         case _:

@@ -27,6 +27,12 @@ _FLOAT = re.compile(r"[+-]?(\d{1,18}\.\d{0,18}|\.\d{1,18}|\d{1,18})([eE][+-]?\d{
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
+_PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp", "merge", "value")
+}
+"""What the YAML library takes plain words for; it is not asked what they mean."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where something stands; both count from 1, as editors do."""
@@ -131,7 +137,7 @@ class _Reader:
         if node.style is not None:  # quoted, or a block
             self._no_tag(node, "tag:yaml.org,2002:str")
             return text
-        if not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in _PLAIN_TAGS:
             raise self._error(node, f"expected no tag, got {node.tag!r}")
         if text in _WORDS:
             return _WORDS[text]
