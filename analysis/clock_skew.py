@@ -1,7 +1,7 @@
 """Clocks: what all calls between two hosts say about the difference of their clocks.
 
-No call arrives before it was sent, and no answer before it was given. So each call bounds the offset from both sides, and
-the bounds of all calls together give an interval (Cristian's argument, turned round: measured legs instead of a probe).
+No call arrives before it was sent, and no answer before it was given. So each call bounds the offset from both sides,
+and the bounds of all calls together give an interval (Cristian's argument, turned round: measured legs, no probe).
 Spans are never moved; the interval says how far a leg may be off.
 """
 
@@ -27,8 +27,8 @@ UNBOUNDED = np.iinfo(np.int64).max // 4
 class ClockOffset:
     """`low_ns <= clock of host_b - clock of host_a <= high_ns`, from `crossings` calls and messages.
 
-    None is no bound on that side. Where the bounds contradict each other (a clock that was set, a wrong span) `consistent`
-    is False and the interval spans both.
+    None is no bound on that side. Where the bounds contradict each other (a clock that was set, a wrong span)
+    `consistent` is False and the interval spans both.
     """
 
     host_a: str
@@ -41,7 +41,7 @@ class ClockOffset:
 
 @dataclass(frozen=True)
 class LegBounds:
-    """Per row of HOPS the request leg's bounds, nanoseconds; a value where both are equal, `known` where there are any."""
+    """Per row of HOPS the request leg's bounds: a value where both are equal, `known` where there are any."""
 
     low_ns: Int64s
     high_ns: Int64s

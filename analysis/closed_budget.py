@@ -20,7 +20,7 @@ def category_of(crossings: Crossings, leaf: Int8s) -> Int8s:
     category = np.where(leaf != 0, CODE["self"], CODE["gap"]).astype(np.int8)
     carried = np.flatnonzero(crossings.carrier >= 0)
     hop = crossings.hop[crossings.carrier[carried]]
-    # Sending is time with the broker, a peer. A sender that waits inside its span for the consumer's end waits in the queue.
+    # Sending is time with the broker, a peer; but a sender that waits for its consumer's end waits in the queue.
     callee = crossings.callee[hop]
     waits = (crossings.kind[hop] == MESSAGE) & (callee >= 0) & (crossings.asynchronous[callee] == 0)
     category[carried] = np.select([crossings.kind[hop] == CALL, waits], [CODE["wire"], CODE["queue"]], CODE["peer"])

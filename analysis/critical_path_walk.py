@@ -77,7 +77,7 @@ def walk(  # type: ignore[no-untyped-def]
     begin, root, start, end, up, kid_first, kids_by_end, asynchronous, via, caller, completion,
     stack, cursor, next_kid, low, high, own, span, begin_ns, end_ns, what,
 ):  # fmt: skip
-    """Walk backwards from the end of each `begin` span to the start of its trace's root. Returns the number of pieces."""
+    """Walk backwards from the end of each `begin` span to its trace's root's start. Returns the number of pieces."""
     pieces = 0
     for trace in range(len(begin)):
         p = begin[trace]

@@ -86,7 +86,7 @@ def _symptoms(forest: Forest, spans: pa.Table, asked: Int64s) -> Int8s:
 def _classify_texts(text: pa.Array) -> Int8s:
     encoded = text.dictionary_encode()
     codes = np.array([CODE[symptom_of(w or "") or "none"] for w in encoded.dictionary.to_pylist()] + [0], np.int8)
-    return codes[pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)]
+    return np.take(codes, pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False))
 
 
 def attributes_of(spans: pa.Table, rows: Int64s, keys: tuple[str, ...]) -> list[pa.Array]:
@@ -159,7 +159,8 @@ def mark_origins(forest: Forest, crossings: Crossings, failure: Int8s, recovered
     barrier[messages[messages >= 0]] = 1
     spread_failures.run(len(forest), (forest.parent, forest.top_down, barrier, failed), (below,))
     called = crossings.callee >= 0
-    return origin & ~(called & (below[crossings.callee] != 0))
+    started: Flags = origin & ~(called & (below[crossings.callee] != 0))
+    return started
 
 
 @kernel

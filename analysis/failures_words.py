@@ -1,8 +1,8 @@
 """What an error's words say about how a connection failed.
 
 Libraries name one thing in many ways. The patterns below cover the exception types, errno names and texts of httpx,
-aiohttp, requests and urllib3, gevent and geventhttpclient, asyncpg and psycopg, redis, nats, gRPC, Go's net and net/http,
-Java's HTTP clients and Netty, Node, .NET and Ruby. Order matters: the first that matches wins.
+aiohttp, requests and urllib3, gevent and geventhttpclient, asyncpg and psycopg, redis, nats, gRPC, Go's net and
+net/http, Java's HTTP clients and Netty, Node, .NET and Ruby. Order matters: the first that matches wins.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def pair_spans(  # type: ignore[no-untyped-def]
 ):
     """Decide for each span whether it was entered from another span's service, and which span carries its own time.
 
-    `cross`: 1 a call, 2 a message, 3 a call without a CLIENT span, 4 a consumer going on. `below`: the span has CLIENT or
-    PRODUCER spans of its own service under it. `member` chains the PRODUCER spans of one message from `head` on.
+    `cross`: 1 a call, 2 a message, 3 a call without a CLIENT span, 4 a consumer going on. `below`: the span has CLIENT
+    or PRODUCER spans of its own service under it. `member` chains the PRODUCER spans of one message from `head` on.
     """
     count = len(parent)
     for i in range(count):
@@ -127,10 +127,14 @@ def pair_spans(  # type: ignore[no-untyped-def]
         elif kind[p] <= INTERNAL and q >= 0 and cross[p] == 0:
             if carrier[q] >= 0 and service[p] == service[q]:
                 carrier[p] = carrier[q]
-            elif kind[p] == UNKNOWN and service[p] == service[q] and only_child[p] >= 0:
+            elif (
+                kind[p] == UNKNOWN
+                and service[p] == service[q]
+                and only_child[p] >= 0
+                and service[only_child[p]] != service[p]
+            ):
                 # Kinds are missing. A span below its service's entry whose only child is another service's: a client.
-                if service[only_child[p]] != service[p]:
-                    carrier[p] = p
+                carrier[p] = p
         if kind[p] == PRODUCER:
             if q >= 0 and kind[q] == PRODUCER and service[q] == service[p]:
                 head[p] = head[q]

@@ -76,7 +76,7 @@ def _split_between_callees(
 
 
 def _queue(forest: Forest, crossings: Crossings) -> tuple[Int64s, Flags]:
-    """From the end of the send to the start of the consumer: nothing while the send still ran, negative before it began."""
+    """From the end of the send to the start of the consumer: 0 while the send still ran, negative before it began."""
     start, end = forest.columns.start_ns, forest.end_ns
     arrived = start[crossings.callee]
     waited = arrived - end[crossings.caller]

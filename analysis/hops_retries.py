@@ -1,7 +1,7 @@
 """Retries of calls, and repeated deliveries of messages.
 
-A retry is a later sibling call to the same target after a failed one. The target is the address, else the peer's name, else
-the callee's service, together with the span's name: a failed attempt often has no callee span to compare.
+A retry is a later sibling call to the same target after a failed one. The target is the address, else the peer's name,
+else the callee's service, together with the span's name: a failed attempt often has no callee span to compare.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _differ(spans: pa.Table, forest: Forest, left: Int64s, right: Int64s, keys: 
         attributes_of(spans, forest.rows[left], keys), attributes_of(spans, forest.rows[right], keys), strict=True
     )
     for a, b in pairs:
-        differ |= pc.fill_null(pc.not_equal(a, b), pa.scalar(False)).to_numpy(zero_copy_only=False)
+        differ |= pc.fill_null(pc.not_equal(a, b), fill_value=False).to_numpy(zero_copy_only=False)
     return differ
 
 

@@ -48,7 +48,7 @@ class Kernel(Generic[P, R]):
         The plain form gets lists: one element of a NumPy array costs Python five times what one of a list does.
         """
         if items >= COMPILE_FROM:
-            return self.compiled(*inputs, *outputs)  # type: ignore[call-arg]
+            return self.compiled(*inputs, *outputs)  # type: ignore[call-arg, arg-type]
         written = [array.tolist() for array in outputs]
         given = [value.tolist() if isinstance(value, np.ndarray) else value for value in inputs]
         result = self.python(*given, *written)  # type: ignore[call-arg]

@@ -24,7 +24,7 @@ LEAF, FIRST, BETWEEN, LAST, ONLY = 0, 1, 2, 3, 4
 
 @dataclass(frozen=True)
 class OwnTime:
-    """Rows of OWN as codes (`span` stands for service, operation and instance), and what each span keeps on the paths."""
+    """Rows of OWN as codes (`span` stands for service, operation and instance), and each span's part of the paths."""
 
     span: Int64s  # the first span of the row
     position: Int8s
@@ -45,7 +45,7 @@ class OwnTime:
 
 
 def measure_own_time(forest: Forest, crossings: Crossings, path: Path, completion: Path, waited_ns: Int64s) -> OwnTime:
-    """`waited_ns` is per span the time on the completion path between its end and the start of a child it left behind."""
+    """`waited_ns`: per span the time on the completion path between its end and the start of a child it left behind."""
     count, columns = len(forest), forest.columns
     most = 2 * count
     error = (columns.status == 2).astype(np.int8)
@@ -54,7 +54,7 @@ def measure_own_time(forest: Forest, crossings: Crossings, path: Path, completio
     explained[forest.parent[child]] = 1
     numbers = [np.zeros(most, np.int64) for _ in range(9)]
     position = np.zeros(most, np.int8)
-    per_span = [np.zeros(count, np.int64), np.zeros(count, np.int64)]
+    uncovered, completion_uncovered = np.zeros(count, np.int64), np.zeros(count, np.int64)
     leaf = np.zeros(count, np.int8)
     slots = np.full(slots_for(2 * np.diff(forest.first).max(initial=0)), -1, np.int64)
     rows = sum_stretches.run(
@@ -64,12 +64,14 @@ def measure_own_time(forest: Forest, crossings: Crossings, path: Path, completio
             columns.service.codes, columns.name.codes, columns.instance.codes, (error & ~explained).astype(np.int8),
             path.low_ns, path.high_ns, completion.low_ns, completion.high_ns, waited_ns,
         ),
-        (slots, *numbers, position, *per_span, leaf),
+        (slots, *numbers, position, uncovered, completion_uncovered, leaf),
     )  # fmt: skip
     span, before, after, start, spans, errors, own, on_path, on_completion = (array[:rows] for array in numbers)
     return OwnTime(
-        span, position[:rows], before, after, start, spans, errors, own, on_path, on_completion, *per_span, leaf
-    )
+        span=span, position=position[:rows], before=before, after=after, start_ns=start, spans=spans, errors=errors,
+        own_ns=own, path_ns=on_path, completion_path_ns=on_completion,
+        uncovered_ns=uncovered, completion_uncovered_ns=completion_uncovered, leaf=leaf,
+    )  # fmt: skip
 
 
 @kernel

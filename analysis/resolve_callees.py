@@ -21,15 +21,15 @@ SUBSCRIBER_SHARE = 0.1
 """A service that got at least this part of a sender's messages to a destination is expected to get all of them."""
 
 DOMINANT_SHARE = 0.9
-"""An address names a service when at least this part of the calls to it arrived there: behind a proxy many share one."""
+"""An address names a service when at least this part of the calls to it arrived there: a proxy stands before many."""
 
 
 def resolve_callees(observations: Observations, address_book: Mapping[str, str] | None = None) -> Observations:
     """Fill `callee` in HOPS, and give each message a row for every subscriber that it did not reach.
 
-    A callee without spans is named by, in this order: the service that this caller's calls to the address did reach (to the
-    same operation, else at all), for messages the destination's subscribers; the peer's own word; `address_book`
-    (host:port to name); the address. It stays null where there is none of these.
+    A callee without spans is named by, in this order: the service that this caller's calls to the address did reach (to
+    the same operation, else at all), for messages the destination's subscribers; the peer's own word; `address_book`
+    (host:port to name); for messages the destination; the address. It stays null where there is none of these.
     """
     hops = _expand_messages(observations.hops)
     callee = _text(hops, "callee")
@@ -88,7 +88,7 @@ def _booked(address: pa.Array, address_book: Mapping[str, str]) -> pa.Array:
 
 
 def _expand_messages(hops: pa.Table) -> pa.Table:
-    """Add a `lost_message` row for each subscriber that a message has no row for; name lost ones by their subscriber."""
+    """Add a `lost_message` row for each subscriber that a message did not reach; name lost ones by their subscriber."""
     message = hops["kind"].to_numpy() == MESSAGE
     group = np.where(message, _group(hops, ("caller", "destination")), -1)
     callee, names = _codes(hops, "callee")

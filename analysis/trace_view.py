@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +21,7 @@ from analysis.tree_order import order_by_trace
 
 __all__ = ["HopView", "Segment", "SpanView", "TraceView", "trace_view"]
 
+ALL_BITS = 0xFFFF_FFFF_FFFF_FFFF
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 
 
@@ -94,43 +96,47 @@ def trace_view(spans: pa.Table) -> TraceView:
         raise ValueError(f"expected the spans of one trace, got {len(order.first) - 1} traces")
     found = measure(plant(columns, order, links), spans)
     forest = found.forest
-    hops, own, defects = _hops(found), _segments(found), _defects(found)
     last = int(found.crossings.last[0]) if found.crossings.last[0] >= 0 else int(forest.root[0])
     root, start = int(forest.root[0]), int(forest.columns.start_ns[forest.root[0]])
-    texts = {name: _text(getattr(forest.columns, name)) for name in ("service", "name")}
     drawn = _tree_order(found)
-    views = []
-    for p, depth in drawn:
-        span_id = int(forest.columns.span_id[p]) & 0xFFFFFFFFFFFFFFFF
-        above = int(forest.up[p])
-        views.append(
-            SpanView(
-                row=int(forest.rows[p]),
-                span_id=span_id,
-                parent_span_id=int(forest.columns.parent_id[p]) & 0xFFFFFFFFFFFFFFFF,
-                depth=depth,
-                service=texts["service"][p],
-                name=texts["name"][p],
-                kind=KINDS[forest.columns.kind[p]] if 0 <= forest.columns.kind[p] < len(KINDS) else "",
-                start_ns=int(forest.columns.start_ns[p]),
-                end_ns=int(forest.columns.end_ns[p]),
-                error=bool(found.errors.failed[p]),
-                asynchronous=bool(found.crossings.asynchronous[p])
-                or (above >= 0 and int(forest.end_ns[p]) > int(forest.end_ns[above])),
-                orphan=bool(forest.orphan[p]),
-                on_path=int(found.path.low_ns[p]) >= 0,
-                on_completion_path=int(found.completion.low_ns[p]) >= 0,
-                hops=tuple(hops[p]),
-                path=tuple(own["root", p]),
-                completion_path=tuple(own["completion", p]),
-                warnings=tuple(defects[span_id]),
-            )  # fmt: skip
-        )
     return TraceView(
-        trace_id=trace_ids(forest)[0].as_py(), root=[p for p, _ in drawn].index(root), start_ns=start,
-        duration_ns=int(forest.end_ns[root]) - start, completion_ns=int(forest.end_ns[last]) - start,
-        spans=tuple(views), warnings=_trace_warnings(found),
-    )  # fmt: skip
+        trace_id=trace_ids(forest)[0].as_py(),
+        root=[p for p, _ in drawn].index(root),
+        start_ns=start,
+        duration_ns=int(forest.end_ns[root]) - start,
+        completion_ns=int(forest.end_ns[last]) - start,
+        spans=tuple(_span_views(found, drawn)),
+        warnings=_trace_warnings(found),
+    )
+
+
+def _span_views(found: Measured, order: list[tuple[int, int]]) -> Iterator[SpanView]:
+    forest, columns = found.forest, found.forest.columns
+    hops, owned, defects = _hops(found), _segments(found), _defects(found)
+    services, names = _text(columns.service), _text(columns.name)
+    for p, depth in order:
+        span_id, above = int(columns.span_id[p]) & ALL_BITS, int(forest.up[p])
+        outlives = above >= 0 and int(forest.end_ns[p]) > int(forest.end_ns[above])
+        yield SpanView(
+            row=int(forest.rows[p]),
+            span_id=span_id,
+            parent_span_id=int(columns.parent_id[p]) & ALL_BITS,
+            depth=depth,
+            service=services[p],
+            name=names[p],
+            kind=KINDS[columns.kind[p]] if 0 <= columns.kind[p] < len(KINDS) else "",
+            start_ns=int(columns.start_ns[p]),
+            end_ns=int(columns.end_ns[p]),
+            error=bool(found.errors.failed[p]),
+            asynchronous=bool(found.crossings.asynchronous[p]) or outlives,
+            orphan=bool(forest.orphan[p]),
+            on_path=int(found.path.low_ns[p]) >= 0,
+            on_completion_path=int(found.completion.low_ns[p]) >= 0,
+            hops=tuple(hops[p]),
+            path=tuple(owned["root", p]),
+            completion_path=tuple(owned["completion", p]),
+            warnings=tuple(defects[span_id]),
+        )
 
 
 def _text(words: Words) -> list[str | None]:
@@ -168,18 +174,25 @@ def _hops(found: Measured) -> defaultdict[int, list[HopView]]:
     for p, name, row in zip(caller, names, table.to_pylist(), strict=True):
         views[p].append(
             HopView(
-                name=name, kind=kinds[row["kind"]],
+                name=name,
+                kind=kinds[row["kind"]],
                 failure=FAILURES[row["failure"]] if row["failure"] else None,
                 symptom=FAILURES[row["symptom"]] if row["symptom"] else None,
                 **{
                     key: row[key]
                     for key in (
-                        "request_leg_ns", "response_leg_ns", "wire_ns", "queue_ns", "origin", "attempt", "wasted_ns",
+                        "request_leg_ns",
+                        "response_leg_ns",
+                        "wire_ns",
+                        "queue_ns",
+                        "origin",
+                        "attempt",
+                        "wasted_ns",
                         "callee_span_id",
                     )
                 },
             )
-        )  # fmt: skip
+        )
     return views
 
 

@@ -21,7 +21,7 @@ CLIENT, SERVER, PRODUCER, CONSUMER = KIND_CLIENT, KIND_SERVER, KIND_PRODUCER, KI
 
 @dataclass(frozen=True)
 class LinkTargets:
-    """Links whose both ends are in one trace: span `source[i]` links to span `target[i]`; sorted by source."""
+    """Links whose both ends are in one trace: span `source[i]` links to span `target[i]`; in the order of both."""
 
     source: Int64s
     target: Int64s
@@ -88,8 +88,10 @@ def plant(table: SpanColumns, traces: TraceOrder, links: Links) -> Forest:
     root = np.full(len(first) - 1, -1, np.int64)
     choose_roots.run(count, (first, parent, orphan, cut), (root,))
     return Forest(
-        columns, rows, first, trace, end_ns, parent, up, orphan, cut, top_down, kid_first[:-1], kids, kids_by_end, root,
-        conflicts, conflict_trace, _find_links(columns, rows, first, trace, links), np.isin(rows, links.row).astype(np.int8),
+        columns=columns, rows=rows, first=first, trace=trace, end_ns=end_ns, parent=parent, up=up, orphan=orphan,
+        cut=cut, top_down=top_down, kid_first=kid_first[:-1], kids=kids, kids_by_end=kids_by_end, root=root,
+        conflicts=conflicts, conflict_trace=conflict_trace, links=_find_links(columns, rows, first, trace, links),
+        linked=np.isin(rows, links.row).astype(np.int8),
     )  # fmt: skip
 
 
@@ -120,7 +122,8 @@ def _find_links(columns: SpanColumns, rows: Int64s, first: Int64s, trace: Int64s
     target = np.full(len(source), -1, np.int64)
     find_link_targets.run(len(rows), (first, columns.span_id, trace[source], span_id), (slots, target))
     found = (target >= 0) & (target != source)
-    return LinkTargets(source[found], target[found])
+    pairs = np.unique(np.stack([source[found], target[found]], axis=1), axis=0)
+    return LinkTargets(pairs[:, 0], pairs[:, 1])
 
 
 @kernel
@@ -225,7 +228,7 @@ def order_top_down(parent, cut, mark, stack, top_down):  # type: ignore[no-untyp
 
 @kernel
 def choose_path_parents(start, end, kind, service, parent, up):  # type: ignore[no-untyped-def]
-    """Sends of one message that follow one another (FastStream: `create`, then its child `publish`) are siblings on paths.
+    """Sends of one message that follow one another (FastStream: `create`, then its child `publish`) are path siblings.
 
     By its recorded parent the later send lies outside of its parent's time and the path would lose it.
     """

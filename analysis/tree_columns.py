@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +92,7 @@ class SpanColumns:
         return len(self.span_id)
 
     def take(self, rows: Int64s) -> SpanColumns:
-        taken = {}
+        taken: dict[str, Any] = {}
         for field in fields(self):
             column = getattr(self, field.name)
             if isinstance(column, Words):
@@ -130,9 +131,10 @@ def one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
 
 
-def _numbers(column: pa.ChunkedArray, missing: int) -> npt.NDArray[np.generic]:
+def _numbers(column: pa.ChunkedArray, missing: int) -> npt.NDArray[Any]:
     filled = pc.fill_null(column, pa.scalar(missing, column.type)) if column.null_count else column
-    return one_chunk(filled).to_numpy(zero_copy_only=True)
+    numbers: npt.NDArray[Any] = one_chunk(filled).to_numpy(zero_copy_only=True)
+    return numbers
 
 
 def _words(column: pa.ChunkedArray) -> Words:

@@ -1,8 +1,8 @@
 """How fast `observe` is and what memory it takes: `python -m benchmarks.observe [SPANS ...]`.
 
-Synthetic traces of one shape, 16 spans each, with no errors: what is measured is the pass itself, from the span table in
-memory to the observations in memory, without reading or comparing. Other work on the machine shows in the numbers; each is
-the best of three after one run that loads the compiled kernels.
+Synthetic traces of one shape, 16 spans each, with no errors: what is measured is the pass itself, from the span table
+in memory to the observations in memory, without reading or comparing. Other work on the machine shows in the numbers;
+each is the best of three after one run that loads the compiled kernels.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Traces like the shop's, made in columns: the input of the benchmarks of `observe`.
 
-One checkout is 16 spans in five services: a generator's CLIENT span, calls, database spans and a message with two consumers.
-Durations are drawn anew for each trace, ids are random, and spans stand in the order in which exporters send them: by
-service, in batches, so that no trace stands together.
+One checkout is 16 spans of six services: a generator's CLIENT span, calls, database spans and a message with two
+consumers. Each trace has a speed of its own, ids are random, and spans stand in the order in which exporters send them:
+by service, in batches, so that no trace stands together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["shop_traces"]
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 US = 1000
-# (name, service, kind, parent, start in us after the parent's, duration in us, peer, address); a parent before its children.
+# (name, service, kind, parent, start in us after the parent's, duration in us, peer, address); parents stand first.
 SHAPE = (
     ("POST /checkout", "locust", CLIENT, -1, 0, 90_000, None, "127.0.0.1:8000"),
     ("POST /checkout", "gateway", SERVER, 0, 2_000, 86_000, None, None),

@@ -15,7 +15,7 @@ ERRORS = (None, None, None, "httpx.ReadTimeout", "ConnectionResetError", "ValueE
 
 @st.composite
 def traces(draw: st.DrawFn, trace: str = "T", max_spans: int = 14) -> list[Span]:
-    """One trace: parents may be missing, later, or the span itself; spans may repeat, overlap, end before they start."""
+    """One trace: a parent may be missing, later, or the span itself; spans may share ids or end before they start."""
     count = draw(st.integers(1, max_spans))
     labels = [f"{trace}{i}" for i in range(count)]
     spans = []
@@ -30,7 +30,8 @@ def traces(draw: st.DrawFn, trace: str = "T", max_spans: int = 14) -> list[Span]
             span(
                 label, trace=trace, parent=parent, service=service, name=name, kind=kind,
                 start_ms=draw(st.integers(0, 40)), ms=draw(st.integers(-1, 30)),
-                error_type=draw(st.sampled_from(ERRORS)), http_status=draw(st.sampled_from((None, None, 200, 404, 503))),
+                error_type=draw(st.sampled_from(ERRORS)),
+                http_status=draw(st.sampled_from((None, None, 200, 404, 503))),
                 address=draw(st.sampled_from((None, "h:1"))), links=draw(st.lists(st.sampled_from(labels), max_size=1)),
                 instance=draw(st.sampled_from((None, "i1"))), payload_bytes=draw(st.sampled_from((None, 10))),
             )

@@ -24,7 +24,7 @@ def test_each_call_bounds_the_offset_and_all_calls_narrow_it() -> None:
         *call("A", request_ms=5, response_ms=20, ahead_ms=100),
         *call("B", request_ms=30, response_ms=2, ahead_ms=100),
     ]
-    assert clock_offsets(observe(table(*spans))) == (ClockOffset("a", "b", 98 * MS, 105 * MS, 2, True),)
+    assert clock_offsets(observe(table(*spans))) == (ClockOffset("a", "b", 98 * MS, 105 * MS, 2, consistent=True),)
 
 
 def test_calls_in_the_other_direction_bound_the_same_offset() -> None:
@@ -33,7 +33,7 @@ def test_calls_in_the_other_direction_bound_the_same_offset() -> None:
         *call("B", request_ms=4, response_ms=1, ahead_ms=-100, hosts="ba"),
     ]
     # b calls a, whose clock is 100 ms behind: request leg raw -96, response leg raw 101, so 96 <= offset <= 101.
-    assert clock_offsets(observe(table(*spans))) == (ClockOffset("a", "b", 96 * MS, 101 * MS, 2, True),)
+    assert clock_offsets(observe(table(*spans))) == (ClockOffset("a", "b", 96 * MS, 101 * MS, 2, consistent=True),)
 
 
 def test_a_clock_that_was_set_in_between_is_told() -> None:
@@ -74,7 +74,7 @@ def test_a_message_bounds_from_one_side() -> None:
         span("p", kind="producer", service="x", host="a", ms=5),
         span("k", parent="p", kind="consumer", service="y", host="b", start_ms=40, ms=5),
     ]
-    assert clock_offsets(observe(table(*spans))) == (ClockOffset("a", "b", None, 40 * MS, 1, True),)
+    assert clock_offsets(observe(table(*spans))) == (ClockOffset("a", "b", None, 40 * MS, 1, consistent=True),)
 
 
 def test_wire_time_does_not_depend_on_clocks() -> None:

@@ -34,7 +34,7 @@ def jaeger_span(record: Mapping[str, Any], services: Mapping[str, str]) -> Span:
 @pytest.mark.skipif(not CASES, reason="the peers' cases are not beside the checkout")
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
 def test_path_time_per_operation_is_that_of_the_peers(case: dict[str, Any]) -> None:
-    """Every operation has the critical-path time that CRISP and Jaeger UI give it, and the sum is the root's duration."""
+    """Every operation has the path time that CRISP and Jaeger UI give it, and the sum is the root's duration."""
     trace = case["jaeger"]["data"][0]
     services = {key: process["serviceName"] for key, process in trace["processes"].items()}
     rows = [jaeger_span(record, services) for record in trace["spans"]]

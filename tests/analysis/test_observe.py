@@ -44,12 +44,12 @@ CHECKOUT = [
 
 
 def test_a_checkouts_budget() -> None:
-    """wire: load 4+6, charge 3+7. peer: select 12, publish 5. self: create 0.5. gap: checkout 10+6+0.5+28, pay 3+15."""
+    """wire load 4+6, charge 3+7; peer select 12, publish 5; self create 0.5; gap checkout 10+6+0.5+28, pay 3+15."""
     assert budget(*CHECKOUT) == {"self": 0.5, "wire": 20, "peer": 17, "gap": 62.5, "total": 100}
 
 
 def test_its_completion_goes_through_the_queue_to_the_last_consumer() -> None:
-    """Up to the publish as above less what came after it (checkout 28, load 6); queue 24; fulfil 20+30 gap, insert 150."""
+    """As above up to the publish, less checkout's last 28 and load's last 6; queue 24; fulfil 20+30; insert 150."""
     assert budget(*CHECKOUT, completion=True) == {
         "self": 0.5, "wire": 14, "peer": 167, "queue": 24, "gap": 84.5, "total": 290,
     }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pyarrow as pa
@@ -103,10 +102,9 @@ def test_every_trace_can_be_viewed(spans: list[Span]) -> None:
 
 
 @pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels in their compiled form, whatever the size."""
     monkeypatch.setattr(analysis.kernel, "COMPILE_FROM", 0)
-    yield
 
 
 @settings(SETTINGS, max_examples=40, suppress_health_check=list(HealthCheck))
