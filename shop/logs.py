@@ -58,4 +58,5 @@ def log_to_stdout(service: str) -> None:
             logger.handlers.clear()
             logger.propagate = True
     logging.getLogger("uvicorn.error").addFilter(_is_not_repeated)
+    logging.captureWarnings(capture=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request says nothing that spans do not

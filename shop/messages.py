@@ -9,7 +9,7 @@ from uuid import UUID
 
 from faststream import BaseMiddleware
 from faststream.middlewares import AckPolicy
-from faststream.nats import JStream, NatsBroker
+from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.opentelemetry import NatsTelemetryMiddleware
 from nats.js.api import ConsumerConfig
 from pydantic import BaseModel
@@ -26,6 +26,8 @@ _STREAM = "ORDERS"
 _ACK_WAIT_S = 3.0
 _PUBLISH_TIMEOUT_S = 2.0
 _AGAIN_AFTER_S = 1.0
+_AT_ONCE = 8
+_ASK_AGAIN_S = 1.0
 
 
 class OrderPaid(BaseModel):
@@ -73,7 +75,7 @@ class Messages:
         if self._durable:
             subscriber = self._broker.subscriber(
                 subject,
-                queue=self._service,
+                pull_sub=PullSub(batch_size=_AT_ONCE, timeout=_ASK_AGAIN_S),
                 stream=JStream(_STREAM, declare=False),
                 durable=self._service,
                 config=ConsumerConfig(ack_wait=_ACK_WAIT_S),
