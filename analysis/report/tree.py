@@ -28,10 +28,11 @@ def trace_tree(exemplar: Exemplar, width: int, *, minor: float = 0.0, max_rows: 
     shown = rows if max_rows is None else _most_telling(rows, max_rows)
     name_width = max(38, int(width * 0.56))
     lane_width = width - name_width - DURATION_WIDTH - 2
+    levels = (name_width - 16) // 3  # of a very deep row the name matters more than its lines
     largest = exemplar.largest
     lines = [
         _line(row, guide, name_width, lane_width, exemplar.start_ns, total, large=row is largest)
-        for row, guide in zip(shown, guides([row.depth for row in shown]), strict=True)
+        for row, guide in zip(shown, guides([row.depth for row in shown], levels), strict=True)
     ]
     if len(shown) < len(exemplar.rows):
         left_out = words.count_of(len(exemplar.rows) - len(shown), "shorter row")
@@ -56,27 +57,31 @@ def _most_telling(rows: Sequence[Row], count: int) -> list[Row]:
     return [rows[index] for index in sorted(kept)]
 
 
-def guides(depths: Sequence[int]) -> list[str]:
-    """The lines that connect each row of a tree to its parent, from the depths of its rows in order.
+def guides(depths: Sequence[int], levels: int = 1_000_000) -> list[str]:
+    """The lines that connect each row of a tree to its parent, from the depths of its rows in order; of a deep row only
+    the innermost `levels`.
 
     >>> guides([0, 1, 2, 1])
     ['', '├─ ', '│  └─ ', '└─ ']
     """
     drawn: list[str] = []
     open_levels: set[int] = set()  # levels at which a later row continues, seen from below
-    for depth in reversed(depths):
-        level = depth
-        parts = ["│  " if above in open_levels else "   " for above in range(1, level)]
+    ordered: list[int] = []  # the same, ascending
+    for level in reversed(depths):
+        while ordered and ordered[-1] > level:
+            open_levels.discard(ordered.pop())
+        first = max(1, level - levels + 1)
+        parts = ["│  " if above in open_levels else "   " for above in range(first, level)]
         if level:
             parts.append("├─ " if level in open_levels else "└─ ")
-        open_levels = {above for above in open_levels if above < level} | {level}
-        drawn.append("".join(parts))
+        if level not in open_levels:
+            open_levels.add(level)
+            ordered.append(level)
+        drawn.append(f"…{''.join(parts)}" if first > 1 else "".join(parts))
     return drawn[::-1]
 
 
 def _line(row: Row, guide: str, name_width: int, lane_width: int, start_ns: int, total_ns: int, *, large: bool) -> Text:
-    if len(guide) > name_width - 16:  # very deep: the name matters more than its lines
-        guide = "…" + guide[-(name_width - 17) :]
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(guide, style="dim")
     line.append_text(_label(row, name_width - len(guide), large=large))

@@ -23,6 +23,11 @@ def test_guides_connect_rows_to_their_parents(depths: list[int], drawn: list[str
     assert guides(depths) == drawn
 
 
+def test_a_deep_row_shows_its_innermost_levels() -> None:
+    """The name of a deep span stays on the screen."""
+    assert guides(list(range(5)), levels=2) == ["", "└─ ", "   └─ ", "…   └─ ", "…   └─ "]
+
+
 @given(st.lists(st.integers(0, 6), max_size=40))
 def test_guides_have_three_columns_a_level(steps: list[int]) -> None:
     """However the tree looks, names of one level begin in one column."""
