@@ -15,7 +15,7 @@ from analysis.kernel import kernel
 from analysis.observations import FAILURES
 from analysis.span_table import STATUS_ERROR
 from analysis.tree import Forest
-from analysis.tree_columns import Int8s, Int64s
+from analysis.tree_columns import Int8s, Int32s, Int64s
 
 __all__ = ["SpanErrors", "classify", "mark_origins", "read_errors"]
 
@@ -86,7 +86,8 @@ def _symptoms(forest: Forest, spans: pa.Table, asked: Int64s) -> Int8s:
 def _classify_texts(text: pa.Array) -> Int8s:
     encoded = text.dictionary_encode()
     codes = np.array([CODE[symptom_of(w or "") or "none"] for w in encoded.dictionary.to_pylist()] + [0], np.int8)
-    return np.take(codes, pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False))
+    indices: Int32s = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    return codes[indices]
 
 
 def attributes_of(spans: pa.Table, rows: Int64s, keys: tuple[str, ...]) -> list[pa.Array]:

@@ -40,7 +40,7 @@ CHECKOUT = [
     span("fulfil", parent="create", kind="consumer", service="fulfillment", start_ms=90, ms=200),
     span("insert", parent="fulfil", kind="client", service="fulfillment", start_ms=110, ms=150, peer="postgresql"),
 ]
-"""load 0-100 > checkout 4-94 > charge 14-54 > pay 17-47 > select 20-32; create 60-60.5, publish 61-66; fulfil 90-290."""
+"""load 0-100 > checkout 4-94 > charge 14-54 > pay 17-47 > select 20-32; create 60-60.5; publish 61-66; fulfil 90-290"""
 
 
 def test_a_checkouts_budget() -> None:
