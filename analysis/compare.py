@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from analysis.compare_frame import Flags, Frame
 from analysis.compare_samples import CURRENT, Comparison, samples
 from analysis.compare_self import self_baseline
 from analysis.effects_failure import failure_effects
-from analysis.effects_latency import latency_effects, path_costs
+from analysis.effects_latency import CommonSlowdown, latency_effects, path_costs
 from analysis.findings import Draft
 from analysis.findings_failure import failure_draft
 from analysis.findings_latency import latency_draft
@@ -20,24 +20,35 @@ from analysis.fold import System, fold
 from analysis.structure import structure_effects
 from analysis.structure_context import broken_contexts, silent_loggers, silent_tracers
 
-__all__ = ["compare", "compare_with_itself"]
+__all__ = ["Compared", "compare", "compare_with_itself"]
 
+BUSY_FACTOR = 1.5
 SELF_SHARE = 0.15
 """Slow traces were chosen for being slow, so every place on their path leans their way: one must stand out."""
 
 
-def compare(comparison: Comparison, logs: pa.Table | None = None) -> list[Draft]:
+@dataclass(frozen=True, slots=True)
+class Compared:
+    drafts: list[Draft]
+    reasons: tuple[str, ...] = ()  # why there may be more than was found
+
+
+def compare(comparison: Comparison, logs: pa.Table | None = None) -> Compared:
     """Everything that is worse on the current side, each cause once. `logs` has LOG_SCHEMA."""
-    drafts = _slower(comparison)
+    drafts, common = _slower(comparison)
     drafts += [failure_draft(comparison, effect) for effect in failure_effects(comparison)]
     changed = [*structure_effects(comparison), *broken_contexts(comparison), *silent_tracers(comparison)]
     if logs is not None and len(logs):
         changed += silent_loggers(comparison, logs)
     drafts += [structure_draft(comparison, effect) for effect in changed]
-    return fold(drafts, System(comparison.frame.hops))
+    reasons = [] if common.factor < BUSY_FACTOR else [
+        f"Everything became slower at once (the place in the middle by a factor of {common.factor:.1f}): a busy "
+        f"machine or more load. Only what stands out from that is a finding."
+    ]  # fmt: skip
+    return Compared(fold(drafts, System(comparison.frame.hops)), tuple(reasons))
 
 
-def compare_with_itself(frame: Frame, chosen: Flags) -> list[Draft]:
+def compare_with_itself(frame: Frame, chosen: Flags) -> Compared:
     """Slow against fast traces of each operation, and every failure there is."""
     whole = Comparison(frame, np.where(chosen, CURRENT, 0).astype(np.int8))
     halves = Comparison(frame, self_baseline(frame, chosen))
@@ -45,11 +56,11 @@ def compare_with_itself(frame: Frame, chosen: Flags) -> list[Draft]:
     drafts += [structure_draft(whole, effect) for effect in broken_contexts(whole)]
     # What slow traces cost is spread over all traces, so that it ranks beside failures of all traces.
     part = float((halves.side == CURRENT).sum()) / max(int(chosen.sum()), 1)
-    drafts += [replace(draft, cost_ms=draft.cost_ms * part) for draft in _slower(halves, SELF_SHARE)]
-    return fold(drafts, System(frame.hops))
+    drafts += [replace(draft, cost_ms=draft.cost_ms * part) for draft in _slower(halves, SELF_SHARE)[0]]
+    return Compared(fold(drafts, System(frame.hops)))
 
 
-def _slower(comparison: Comparison, *least_share: float) -> list[Draft]:
+def _slower(comparison: Comparison, *least_share: float) -> tuple[list[Draft], CommonSlowdown]:
     measured = samples(comparison)
-    effects = latency_effects(measured, path_costs(comparison), *least_share)
-    return [latency_draft(comparison, measured, effect) for effect in effects]
+    effects, common = latency_effects(measured, path_costs(comparison), *least_share)
+    return [latency_draft(comparison, measured, effect) for effect in effects], common

@@ -91,7 +91,7 @@ def samples(comparison: Comparison) -> Samples:
     own_rows: Ints = np.flatnonzero(compared[own.trace] & ~_beside_failures(comparison))
     own_rows = _capped(comparison, own_rows, own.place[own_rows], own.trace[own_rows])
     group_first, group = pack(own.place[own_rows], own.trace[own_rows])
-    own_sum: Floats = np.bincount(group, weights=own.own[own_rows], minlength=len(group_first))
+    own_sum = np.bincount(group, weights=own.own[own_rows].astype(np.float64), minlength=len(group_first))
     of_group = own_rows[group_first] if len(own_rows) else own_rows
 
     place = np.concatenate((hops.place[hop_rows], own.place[of_group] + len(hops.places))).astype(np.int64)

@@ -104,9 +104,11 @@ def _examine(view: Frame, part: _Part, logs: pa.Table | None) -> tuple[list[Draf
                 f"{where} has {int(part.current.sum()):,} traces and no baseline: too few to tell slow from fast. Take "
                 f"more, or give traces of a good time as the baseline."
             ]
-        return compare_with_itself(view, part.current), thin
+        return compare_with_itself(view, part.current).drafts, thin
     comparison = Comparison(view, part.side)
-    return compare(comparison, logs), thin_comparison(comparison, name)
+    compared = compare(comparison, logs)
+    where = f"Phase {name}: " if name else ""
+    return compared.drafts, [*thin_comparison(comparison, name), *(where + r for r in compared.reasons)]
 
 
 def _hops(view: Frame, parts: Sequence[_Part]) -> tuple[HopSummary, ...]:

@@ -44,6 +44,7 @@ class LatencyEffect:
     adjusted_p: float
     delta_ns: float  # per crossing, or per trace for own time
     noise_ns: float
+    error_ns: float  # standard error of a shift of the median, from the noise and the number of rows
     base_median_ns: float
     partial: bool  # a part of the crossings changed, not all of them
     costs: Costs

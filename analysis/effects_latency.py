@@ -12,13 +12,13 @@ from analysis.effects import Costs, LatencyEffect
 from analysis.statistics_rank import rank_test, tail_test_counts
 from analysis.statistics_rates import benjamini_hochberg, fisher_greater
 
-__all__ = ["latency_effects", "path_costs", "residuals"]
+__all__ = ["CommonSlowdown", "latency_effects", "path_costs", "residuals"]
 
 FALSE_DISCOVERIES = 0.01
 """Share of false places among those found slower. Rates of failure have a budget of their own."""
-NOISE_FRACTION = 0.25
+NOISE_FRACTION = 0.2
 """A shift below this part of the place's own spread is noise, however many crossings prove it."""
-LEVEL_FRACTION = 0.05
+LEVEL_FRACTION = 0.02
 """A shift below this part of what the place takes anyway is noise."""
 ROOT_FRACTION = 0.01
 """A place must cost its root operation this part of its usual duration: below it, nobody notices."""
@@ -28,7 +28,8 @@ FEWEST_ROWS = 4
 CLEAN_FRACTION = 0.1
 COMMON_PLACES = 8
 COMMON_SPREADS = 3.0
-COMMON_LIMIT = 1.0
+CHANCE_SPREADS = 1.5
+"""Spread that the spread of a dozen places may show by chance beyond its expectation."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,16 @@ class PathCosts:
     root_weight: Floats  # share of each root operation among the current side's traces
 
 
-def latency_effects(samples: Samples, costs: PathCosts, least_share: float = CHANGE_FRACTION) -> list[LatencyEffect]:
+def latency_effects(
+    samples: Samples, costs: PathCosts, least_share: float = CHANGE_FRACTION
+) -> tuple[list[LatencyEffect], CommonSlowdown]:
     """Places slower on the current side: significant, larger than their noise, and paid for by somebody.
 
     `least_share`: of the slowdown of its root operation that a place must explain.
     """
     places = len(samples.places)
     if len(samples.value_ns) == 0:
-        return []
+        return [], CommonSlowdown(1.0, 1.0)
     ranks = rank_test(samples.place, samples.stratum, samples.current, samples.value_ns, samples.time_ns, places)
     tails = tail_test_counts(samples.place, samples.current, samples.value_ns, places)
     tail_p = np.array([fisher_greater(int(a), int(n), int(b), int(m)) if b else 1.0 for a, n, b, m in tails])
@@ -59,8 +62,9 @@ def latency_effects(samples: Samples, costs: PathCosts, least_share: float = CHA
     adjusted = np.ones(places)
     adjusted[tested] = benjamini_hochberg(p[tested])
     found = [_effect(samples, k, float(p[k]), float(adjusted[k]), costs) for k in tested.tolist()]
-    limit = _common_limit(found)
-    return [e for e in found if e.adjusted_p <= FALSE_DISCOVERIES and _matters(e, limit, least_share)]
+    common = _common_slowdown(found)
+    slower = [e for e in found if e.adjusted_p <= FALSE_DISCOVERIES and _matters(e, common, least_share)]
+    return slower, common
 
 
 def _effect(samples: Samples, k: int, p: float, adjusted: float, costs: PathCosts) -> LatencyEffect:
@@ -71,9 +75,18 @@ def _effect(samples: Samples, k: int, p: float, adjusted: float, costs: PathCost
     partial = median_shift < 0.5 * mean_shift
     noise = 1.4826 * float(np.median(np.abs(base - np.median(base))))
     return LatencyEffect(
-        samples.places[k], k, p, adjusted, mean_shift if partial else median_shift, noise,
-        float(np.median(level)), partial, _costs_of(k, costs),
-    )  # fmt: skip
+        place=samples.places[k],
+        index=k,
+        p=p,
+        adjusted_p=adjusted,
+        delta_ns=mean_shift if partial else median_shift,
+        noise_ns=noise,
+        # sqrt(pi / 2): how much less sure a median is than a mean, under normal noise
+        error_ns=1.2533 * noise * float(np.sqrt(1 / len(base) + 1 / len(current))),
+        base_median_ns=float(np.median(level)),
+        partial=partial,
+        costs=_costs_of(k, costs),
+    )
 
 
 def residuals(samples: Samples, k: int) -> tuple[Floats, Floats]:
@@ -174,26 +187,37 @@ def _costs_of(k: int, costs: PathCosts) -> Costs:
     return Costs(root, float(change), float(root_change), float(median), float(weighted.sum()), completion)
 
 
-def _common_limit(effects: list[LatencyEffect]) -> float:
-    """Relative slowdown that a busy machine would explain: what most places show, plus its spread.
+@dataclass(frozen=True, slots=True)
+class CommonSlowdown:
+    """What a busy machine, or more load, does to every place at once, as factors of their usual times."""
 
-    When everything became 20 % slower, no place is to blame for its own 20 %.
+    factor: float  # of the place in the middle
+    limit: float  # what a place must exceed to stand out
+
+
+def _common_slowdown(effects: list[LatencyEffect]) -> CommonSlowdown:
+    """When everything takes five times as long, no place is to blame for its own factor of six.
+
+    Contention multiplies, so factors are compared by their logarithms: the middle one, plus the spread around it.
     """
-    relative = [e.delta_ns / e.base_median_ns for e in effects if e.base_median_ns > 0 and e.costs.root >= 0]
-    if len(relative) < COMMON_PLACES:
-        return 0.0
-    common = float(np.median(relative))
-    spread = 1.4826 * float(np.median(np.abs(np.array(relative) - common)))
-    return float(np.clip(common + COMMON_SPREADS * spread, 0.0, COMMON_LIMIT))
+    usual = [e for e in effects if e.base_median_ns > 0]
+    if len(usual) < COMMON_PLACES:
+        return CommonSlowdown(1.0, 1.0)
+    factors = np.log(np.maximum([1.0 + e.delta_ns / e.base_median_ns for e in usual], 0.01))
+    middle = max(0.0, float(np.median(factors)))
+    seen = 1.4826 * float(np.median(np.abs(factors - np.median(factors))))
+    by_chance = float(np.median([e.error_ns / e.base_median_ns for e in usual]))
+    spread = float(np.sqrt(max(0.0, seen**2 - (CHANCE_SPREADS * by_chance) ** 2)))
+    return CommonSlowdown(float(np.exp(middle)), float(np.exp(middle + COMMON_SPREADS * spread)))
 
 
-def _matters(effect: LatencyEffect, common_limit: float, least_share: float) -> bool:
+def _matters(effect: LatencyEffect, common: CommonSlowdown, least_share: float) -> bool:
     costs = effect.costs
     return (
         effect.delta_ns > 0
         and costs.root >= 0
         and effect.delta_ns >= NOISE_FRACTION * effect.noise_ns
-        and effect.delta_ns >= max(LEVEL_FRACTION, common_limit) * effect.base_median_ns
+        and effect.delta_ns >= max(LEVEL_FRACTION, common.limit - 1.0) * effect.base_median_ns
         and costs.change_ns >= ROOT_FRACTION * costs.root_median_ns
         and costs.change_ns >= least_share * costs.root_change_ns
     )
