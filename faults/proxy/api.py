@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from faults.proxy import go_json, metrics
@@ -24,6 +24,7 @@ VERSION = "2.12.0"
 JSON = "application/json"
 PROXY = "/proxies/(?P<proxy>[^/]+)"
 ANY_METHOD = "*"
+LARGE_BODY_BYTES = 1 << 16
 PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
@@ -42,6 +43,8 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+Parameters = ParamSpec("Parameters")
+Parsed = TypeVar("Parsed")
 Handler = Callable[[Request, dict[str, str]], Awaitable[Response]]
 
 
@@ -108,7 +111,7 @@ class Api:
         return _json({proxy.name: _proxy_body(proxy) for proxy in self._proxies.all()})
 
     async def _create_proxy(self, request: Request, _names: dict[str, str]) -> Response:
-        wanted = read_proxy(request.body, ProxyRequest())
+        wanted = await _parse(read_proxy, request.body, ProxyRequest())
         require_names(wanted)
         return _json(_proxy_body(await self._proxies.add(wanted)), 201)
 
@@ -118,7 +121,7 @@ class Api:
     async def _update_proxy(self, request: Request, names: dict[str, str]) -> Response:
         proxy = self._proxies.get(names["proxy"])
         now = ProxyRequest(listen=proxy.listen, upstream=proxy.upstream, enabled=proxy.enabled)
-        wanted = read_proxy(request.body, now)
+        wanted = await _parse(read_proxy, request.body, now)
         await proxy.update(wanted.listen, wanted.upstream, enabled=wanted.enabled)
         return _json(_proxy_body(proxy))
 
@@ -129,7 +132,7 @@ class Api:
     async def _populate(self, request: Request, _names: dict[str, str]) -> Response:
         proxies: list[Proxy] = []
         try:
-            for wanted in read_population(request.body):
+            for wanted in await _parse(read_population, request.body):
                 proxies.append(await self._proxies.add_or_replace(wanted))  # noqa: PERF401 - kept when a later one fails
         except (ApiError, AddressError) as error:
             status = error.status if isinstance(error, ApiError) else 500
@@ -149,7 +152,7 @@ class Api:
 
     async def _create_toxic(self, request: Request, names: dict[str, str]) -> Response:
         toxics = self._proxies.get(names["proxy"]).toxics
-        active = read_toxic(request.body, lambda name: toxics.find(name) is not None)
+        active = await _parse(read_toxic, request.body, lambda name: toxics.find(name) is not None)
         toxics.add(active)
         return _json(_toxic_body(active))
 
@@ -158,7 +161,7 @@ class Api:
 
     async def _update_toxic(self, request: Request, names: dict[str, str]) -> Response:
         proxy, active = self._toxic(names)
-        update_toxic(active, request.body)
+        await _parse(lambda body: update_toxic(active, body), request.body)
         proxy.toxics.updated(active)
         return _json(_toxic_body(active))
 
@@ -182,6 +185,18 @@ class Api:
 
     async def _metrics(self, _request: Request, _names: dict[str, str]) -> Response:
         return Response(200, self._traffic.render().encode(), {"Content-Type": metrics.CONTENT_TYPE})
+
+
+async def _parse(
+    read: Callable[Concatenate[bytes, Parameters], Parsed],
+    body: bytes,
+    *args: Parameters.args,
+    **kwargs: Parameters.kwargs,
+) -> Parsed:
+    """Read a body: a large one in a thread, so that connections go on meanwhile."""
+    if len(body) <= LARGE_BODY_BYTES:
+        return read(body, *args, **kwargs)
+    return await asyncio.to_thread(read, body, *args, **kwargs)
 
 
 def _clean_path(path: str) -> str:

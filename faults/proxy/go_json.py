@@ -1,6 +1,6 @@
 """JSON as Go's encoding/json reads and writes it: first value of the body, field names in any case, its error texts.
 
-Reading is done by the standard library's decoder; only where that refuses, `go_json_errors` finds Go's words for it.
+The scanner finds the value, or Go's words for what is wrong with it; the standard library decodes it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import math
 import re
 import struct
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
-from faults.proxy.go_json_errors import syntax_error
+from faults.proxy.go_json_scanner import JsonSyntaxError, scan
 
 __all__ = ["JsonObject", "JsonValue", "Number", "float32", "read", "type_name", "write"]
 
@@ -31,27 +31,19 @@ class JsonObject(tuple[tuple[str, "JsonValue"], ...]):
 
 JsonValue = JsonObject | list["JsonValue"] | Number | str | bool | None
 
-WHITESPACE = re.compile(r"[ \t\r\n]*")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _not_json(_constant: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are not JSON")
-
-
-_decoder = json.JSONDecoder(
-    object_pairs_hook=JsonObject, parse_int=Number, parse_float=Number, parse_constant=_not_json
-)
+_decoder = json.JSONDecoder(object_pairs_hook=JsonObject, parse_int=Number, parse_float=Number)
 
 
 def read(body: bytes) -> JsonValue:
-    """The first value of a body; what follows it is ignored. Raises `ValueError` with Go's text."""
-    text = body.decode("utf-8", "replace")
-    start = WHITESPACE.match(text)
+    """The first value of a body; what follows it is ignored. Raises `JsonSyntaxError` with Go's text."""
+    start, end = scan(body)
     try:
-        value: JsonValue = _decoder.raw_decode(text, start.end() if start else 0)[0]
-    except (ValueError, RecursionError):
-        raise ValueError(syntax_error(body)) from None
+        value: JsonValue = _decoder.decode(body[start:end].decode("utf-8", "replace"))
+    except RecursionError:
+        raise JsonSyntaxError("invalid character '[' exceeded max depth") from None
     return value
 
 
@@ -112,7 +104,8 @@ def _parts(value: Any) -> Iterable[str]:
 
 
 def _float32_text(value: float) -> str:
-    """The shortest digits that name this 32-bit float, with an exponent only outside 1e-6 to 1e21."""
+    """The shortest digits that name the nearest 32-bit float, with an exponent only outside 1e-6 to 1e21."""
+    value = struct.unpack("f", struct.pack("f", value))[0]
     digits = next(text for precision in range(1, 18) if float32(text := f"{value:.{precision - 1}e}") == value)
     mantissa, exponent_text = digits.split("e")
     exponent = int(exponent_text)

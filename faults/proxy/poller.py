@@ -123,6 +123,11 @@ class Poller:
             self._arm(at_ns)
         return deadline
 
+    @property
+    def deadline_count(self) -> int:
+        """How many deadlines are queued, cancelled ones that were not dropped yet included."""
+        return len(self._deadlines)
+
     def note_cancelled(self) -> None:
         """Count a cancelled deadline; drop them all once they are most of what is queued."""
         self._cancelled += 1

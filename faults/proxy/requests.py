@@ -18,6 +18,7 @@ from faults.proxy.errors import (
     missing_field,
 )
 from faults.proxy.go_json import JsonObject, JsonValue, Number
+from faults.proxy.go_json_scanner import JsonSyntaxError
 from faults.proxy.toxic import Toxic
 from faults.proxy.toxic_chain import ActiveToxic, Direction
 from faults.proxy.toxics import TOXICS
@@ -115,7 +116,7 @@ def _float(value: JsonValue) -> float | None:
 def _read(body: bytes) -> JsonValue:
     try:
         return go_json.read(body)
-    except ValueError as error:
+    except JsonSyntaxError as error:
         raise bad_request_body(error) from None
 
 
@@ -159,16 +160,10 @@ def read_population(body: bytes) -> list[ProxyRequest]:
             f"json: cannot unmarshal {go_json.type_name(value)} into Go value of type []{POPULATION_TYPE}"
         )
     requests = []
-    wrong: ApiError | None = None
     for member in value:
         fields = _Fields(member, POPULATION_TYPE)
         requests.append(_proxy_fields(fields, ProxyRequest(), ".Proxy.", "."))
-        try:
-            fields.check()
-        except ApiError as error:
-            wrong = wrong or error
-    if wrong is not None:
-        raise wrong
+        fields.check()
     for number, request in enumerate(requests, 1):
         require_names(request, f" at proxy {number}")
     return requests

@@ -1,4 +1,4 @@
-"""The two servers under test, each a process of its own: the embedded one, and the original where `make peers` built it."""
+"""The two servers under test, each a process of its own: the embedded one, and the original, built by `make peers`."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ class Server:
 
     def toxic(
         self,
-        type: str,
+        kind: str,
         stream: str = "downstream",
         *,
         name: str = "",
         toxicity: float = 1.0,
-        **attributes: int,  # noqa: A002
+        **attributes: int,
     ) -> str:
         """Add a toxic to the proxy `link`; its path."""
-        body = {"name": name, "type": type, "stream": stream, "toxicity": toxicity, "attributes": attributes}
+        body = {"name": name, "type": kind, "stream": stream, "toxicity": toxicity, "attributes": attributes}
         answer = self.send("POST", "/proxies/link/toxics", body)
         assert answer.status_code == 200, answer.text
         return f"/proxies/link/toxics/{answer.json()['name']}"

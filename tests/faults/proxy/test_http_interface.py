@@ -1,4 +1,4 @@
-"""Every endpoint of the HTTP interface: status, content type, body. Expectations are literal and hold for both servers."""
+"""Every endpoint of the HTTP interface: status, content type, body. Expectations are literal, and hold for both."""
 
 from __future__ import annotations
 
@@ -336,7 +336,8 @@ def test_populate_creates_keeps_and_replaces(toxiproxy: Server, upstream: Upstre
             b'[{"name":3}]',
             400,
             {
-                "error": "bad request body: json: cannot unmarshal number into Go struct field .Proxy.name of type string",
+                "error": "bad request body: json: cannot unmarshal number into Go struct field .Proxy.name"
+                " of type string",
                 "status": 400,
                 "proxies": None,
             },

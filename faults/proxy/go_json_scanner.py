@@ -1,10 +1,10 @@
-"""Go's words for what is wrong with a JSON text: a scanner that is only asked once a text is known to be broken."""
+"""Where the first JSON value of a text ends, or what is wrong with it in the words of Go's scanner."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["syntax_error"]
+__all__ = ["JsonSyntaxError", "scan"]
 
 MAX_DEPTH = 10_000
 PLAIN_STRING = re.compile(r'[^"\\\x00-\x1f]*')
@@ -15,40 +15,44 @@ DIGITS = re.compile(r"[0-9]*")
 
 UNEXPECTED_END = "unexpected EOF"
 
+# Sound stretches of flat values are skipped by one match each, because most of a large body is that. The number of
+# values in a match is bounded: while a match runs, no other thread does.
+_SPACE = r"[ \t\r\n]*+"
+_STRING = r'"(?>[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+"'
+_NUMBER = r"-?(?>0|[1-9][0-9]*+)(?>\.[0-9]++)?+(?>[eE][+-]?[0-9]++)?+"
+_ATOM = rf"{_SPACE}(?>{_STRING}|{_NUMBER}|true|false|null|\[{_SPACE}\]|\{{{_SPACE}\}}){_SPACE}"
+_MEMBER = rf"{_SPACE}{_STRING}{_SPACE}:{_ATOM}"
+_FLAT = rf"(?>{_ATOM}|{_SPACE}\[(?>{_ATOM},)*+{_ATOM}\]{_SPACE}|{_SPACE}\{{(?>{_MEMBER},)*+{_MEMBER}\}}{_SPACE})"
+ELEMENTS = re.compile(rf"(?>{_FLAT},){{0,10000}}+")
+MEMBERS = re.compile(rf"(?>{_SPACE}{_STRING}{_SPACE}:{_FLAT},){{0,10000}}+")
 
-class _Broken(Exception):
-    """The text is broken; the message says how."""
+
+class JsonSyntaxError(ValueError):
+    """The text holds no JSON value at its beginning; the message is Go's."""
 
 
-def syntax_error(body: bytes) -> str:
-    """The error text for a body that holds no JSON value at its beginning.
+def scan(body: bytes) -> tuple[int, int]:
+    """Begin and end of the first value of a body.
 
     Works on bytes, as Go does: a byte beyond ASCII is named as the Latin-1 character with its number.
     """
     text = body.decode("latin-1")
-    if not text.strip(" \t\r\n"):
-        return "EOF"
-    try:
-        _scan(text)
-    except _Broken as broken:
-        return str(broken)
-    return "invalid character '[' exceeded max depth"  # sound, but deeper than the standard library goes
-
-
-def _scan(text: str) -> None:
-    """Walk over one value; raises `_Broken` at the first byte that cannot stand where it stands."""
+    position = start = _skip_space(text, 0)
+    if start == len(text):
+        raise JsonSyntaxError("EOF")
     open_brackets: list[str] = []
-    position = 0
     while True:
         position = _scan_value_start(text, position, open_brackets)
         position = _scan_after_value(text, position, open_brackets)
         if not open_brackets:
-            return
+            return start, position
 
 
 def _scan_value_start(text: str, position: int, open_brackets: list[str]) -> int:
     """Up to the end of a scalar, or into as many brackets as open here."""
     while True:
+        if open_brackets and open_brackets[-1] == "[":
+            position = _skip_flat(ELEMENTS, text, position)
         position = _skip_space(text, position)
         char = _char(text, position)
         if char not in "{[":
@@ -73,7 +77,7 @@ def _scan_after_value(text: str, position: int, open_brackets: list[str]) -> int
         in_object = open_brackets[-1] == "{"
         if char == ",":
             position += 1
-            return _scan_key(text, _skip_space(text, position)) if in_object else position
+            return _scan_key(text, position) if in_object else position
         if char != ("}" if in_object else "]"):
             raise _unexpected(char, "after object key:value pair" if in_object else "after array element")
         open_brackets.pop()
@@ -82,6 +86,8 @@ def _scan_after_value(text: str, position: int, open_brackets: list[str]) -> int
 
 
 def _scan_key(text: str, position: int) -> int:
+    """Past the colon behind the next key whose value is not flat, or whose member is the last."""
+    position = _skip_space(text, _skip_flat(MEMBERS, text, position))
     char = _char(text, position)
     if char != '"':
         raise _unexpected(char, "looking for beginning of object key string")
@@ -159,6 +165,15 @@ def _skip_digits(text: str, position: int) -> int:
     return match.end() if match else position
 
 
+def _skip_flat(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Past members or elements that are sound and flat, up to one that is not, or the last."""
+    while True:
+        match = pattern.match(text, position)
+        if match is None or match.end() == position:
+            return position
+        position = match.end()
+
+
 def _skip_space(text: str, position: int) -> int:
     match = WHITESPACE.match(text, position)
     return match.end() if match else position
@@ -166,12 +181,12 @@ def _skip_space(text: str, position: int) -> int:
 
 def _char(text: str, position: int) -> str:
     if position >= len(text):
-        raise _Broken(UNEXPECTED_END)
+        raise JsonSyntaxError(UNEXPECTED_END)
     return text[position]
 
 
-def _unexpected(char: str, place: str) -> _Broken:
-    return _Broken(f"invalid character {_quoted(char)} {place}")
+def _unexpected(char: str, place: str) -> JsonSyntaxError:
+    return JsonSyntaxError(f"invalid character {_quoted(char)} {place}")
 
 
 def _quoted(char: str) -> str:
