@@ -28,6 +28,8 @@ def error_type(error: BaseException, status_code: int) -> tuple[str, str]:
         return str(status_code), f"HTTP {status_code}"
     if isinstance(error, RetriesExceeded):
         error = getattr(error, "original", None) or error
+    if isinstance(error, HTTPConnectionClosed) and isinstance(error.__context__, OSError):
+        error = error.__context__  # the client reports a reset as a close
     detail = f"{type(error).__name__}: {error}"
     if isinstance(error, (TimeoutError, Timeout)):
         return "TimeoutError", detail
