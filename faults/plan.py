@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from faults.errors import PlanError
@@ -30,7 +30,7 @@ MOST_TURNS = 1000
 
 
 class Load(Record):
-    """How much traffic."""
+    """How much traffic there is."""
 
     users: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Simulated shoppers at the same time."""
@@ -69,6 +69,13 @@ class Abort(Record):
     """Fewer requests than this in the window prove nothing."""
 
 
+Causes = Annotated[
+    tuple[str, ...],
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
 class Expected(Record):
     """One finding that a good diagnosis of this plan has. What is not given may be anything."""
 
@@ -80,7 +87,7 @@ class Expected(Record):
     """The hop to blame, in the words of the traces (`gateway->fulfillment`, not the link `nats->fulfillment`)."""
     service: str | None = None
     """The service to blame, where it is no hop."""
-    cause: tuple[str, ...] = Field(min_length=1)
+    cause: Causes
     """The cause; several where the traces cannot tell them apart."""
     leg: Literal["request", "response"] | None = None
     """The leg of a call that lost the time."""
@@ -201,7 +208,7 @@ class Plan(Record):
     drain_s: Seconds = Field(default=5.0, alias="drain")
     """Wait after the load for messages and spans still on their way."""
     steady_state: SteadyState = SteadyState()
-    """What must hold before the first fault."""
+    """What must hold before anything is done to the system."""
     abort: Abort | None = None
     """When to stop early."""
     phases: tuple[Phase, ...] = Field(min_length=1)

@@ -95,23 +95,25 @@ def parse_share(value: object) -> float:
     return share
 
 
-def _written(pattern: re.Pattern[str], example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": f"^{pattern.pattern}$", "examples": [example]})
+def _written(title: str, pattern: re.Pattern[str], example: str) -> WithJsonSchema:
+    text = {"type": "string", "pattern": f"^{pattern.pattern}$", "examples": [example]}
+    return WithJsonSchema({"title": title, "anyOf": [text, {"const": 0}]})
 
 
-Seconds = Annotated[float, BeforeValidator(parse_seconds), _written(_DURATION, "1.5s")]
-Milliseconds = Annotated[float, BeforeValidator(parse_milliseconds), _written(_DURATION, "400ms")]
-ByteCount = Annotated[int, BeforeValidator(parse_bytes), _written(_SIZE, "64KiB")]
-BytesPerSecond = Annotated[float, BeforeValidator(parse_bytes_per_second), _written(_RATE, "64KiB/s")]
+Seconds = Annotated[float, BeforeValidator(parse_seconds), _written("duration", _DURATION, "1.5s")]
+Milliseconds = Annotated[float, BeforeValidator(parse_milliseconds), _written("duration", _DURATION, "400ms")]
+ByteCount = Annotated[int, BeforeValidator(parse_bytes), _written("size", _SIZE, "64KiB")]
+BytesPerSecond = Annotated[float, BeforeValidator(parse_bytes_per_second), _written("rate", _RATE, "64KiB/s")]
 Share = Annotated[
     float,
     BeforeValidator(parse_share),
     WithJsonSchema(
         {
+            "title": "share",
             "anyOf": [
                 {"type": "number", "minimum": 0, "maximum": 1},
                 {"type": "string", "pattern": f"^{_PERCENT.pattern}$", "examples": ["5%"]},
-            ]
+            ],
         }
     ),
 ]

@@ -42,7 +42,7 @@ class Record(BaseModel):
 
 
 class Ramp(Record, Generic[Number]):
-    """A value that moves in a straight line over the phase (or over each `repeat`)."""
+    """A value that moves in a straight line."""
 
     start: Number = Field(alias="from")
     """Value at the beginning."""
@@ -54,6 +54,18 @@ class Ramp(Record, Generic[Number]):
         return self.start + (self.end - self.start) * progress
 
 
+class DurationRamp(Ramp[Milliseconds]):
+    """A duration that moves in a straight line over the phase, or over each turn of a `repeat`."""
+
+
+class SizeRamp(Ramp[ByteCount]):
+    """A size that moves in a straight line over the phase, or over each turn of a `repeat`."""
+
+
+class RateRamp(Ramp[BytesPerSecond]):
+    """A rate that moves in a straight line over the phase, or over each turn of a `repeat`."""
+
+
 def _is_ramp(value: object) -> str:
     return "(ramp)" if isinstance(value, (dict, Ramp)) else "(value)"
 
@@ -61,13 +73,13 @@ def _is_ramp(value: object) -> str:
 # Unions by shape, so that an error speaks of the form that was meant and not of all. The names of the branches are part
 # of an error's key path: the parentheses keep them apart from keys.
 MillisecondsOrRamp = Annotated[
-    Annotated[Milliseconds, Tag("(value)")] | Annotated[Ramp[Milliseconds], Tag("(ramp)")], Discriminator(_is_ramp)
+    Annotated[Milliseconds, Tag("(value)")] | Annotated[DurationRamp, Tag("(ramp)")], Discriminator(_is_ramp)
 ]
 BytesOrRamp = Annotated[
-    Annotated[ByteCount, Tag("(value)")] | Annotated[Ramp[ByteCount], Tag("(ramp)")], Discriminator(_is_ramp)
+    Annotated[ByteCount, Tag("(value)")] | Annotated[SizeRamp, Tag("(ramp)")], Discriminator(_is_ramp)
 ]
 RateOrRamp = Annotated[
-    Annotated[BytesPerSecond, Tag("(value)")] | Annotated[Ramp[BytesPerSecond], Tag("(ramp)")], Discriminator(_is_ramp)
+    Annotated[BytesPerSecond, Tag("(value)")] | Annotated[RateRamp, Tag("(ramp)")], Discriminator(_is_ramp)
 ]
 
 
@@ -131,6 +143,7 @@ class Latency(Toxic):
     """Delays everything by `latency`, give or take `jitter`."""
 
     toxic: Literal["latency"]
+    """`latency`, by which it is known."""
     latency_ms: MillisecondsOrRamp = Field(default=0.0, alias="latency")
     """Added to every chunk of data."""
     jitter_ms: MillisecondsOrRamp = Field(default=0.0, alias="jitter")
@@ -150,6 +163,7 @@ class Bandwidth(Toxic):
     """Lets through at most `rate`."""
 
     toxic: Literal["bandwidth"]
+    """`bandwidth`, by which it is known."""
     rate_bytes_per_s: RateOrRamp = Field(alias="rate")
     """Most that passes per connection; Toxiproxy counts in whole kB/s (1000 bytes), so the nearest of them is used."""
 
@@ -169,6 +183,7 @@ class SlowClose(Toxic):
     """Delays the end of the connection by `delay`."""
 
     toxic: Literal["slow_close"]
+    """`slow_close`, by which it is known."""
     delay_ms: MillisecondsOrRamp = Field(alias="delay")
     """From one side's close until the other side learns of it."""
 
@@ -180,6 +195,7 @@ class Timeout(Toxic):
     """Lets nothing through, and closes the connection after `timeout`."""
 
     toxic: Literal["timeout"]
+    """`timeout`, by which it is known."""
     timeout_ms: MillisecondsOrRamp = Field(alias="timeout")
     """Until the connection is closed; `0ms` keeps it open, and mute, until the phase ends."""
 
@@ -191,6 +207,7 @@ class ResetPeer(Toxic):
     """Ends the connection with a TCP reset after `timeout`."""
 
     toxic: Literal["reset_peer"]
+    """`reset_peer`, by which it is known."""
     timeout_ms: MillisecondsOrRamp = Field(default=0.0, alias="timeout")
     """Until the reset; `0ms` resets at once."""
 
@@ -202,6 +219,7 @@ class Slicer(Toxic):
     """Cuts the data into small pieces, with a pause after each."""
 
     toxic: Literal["slicer"]
+    """`slicer`, by which it is known."""
     average_size_bytes: BytesOrRamp = Field(alias="average_size")
     """Mean size of a piece; at least one byte."""
     size_variation_bytes: BytesOrRamp = Field(default=0, alias="size_variation")
@@ -231,6 +249,7 @@ class LimitData(Toxic):
     """Closes the connection once `bytes` have passed."""
 
     toxic: Literal["limit_data"]
+    """`limit_data`, by which it is known."""
     bytes_: BytesOrRamp = Field(alias="bytes")
     """How much passes on each connection."""
 
