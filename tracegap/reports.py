@@ -128,12 +128,14 @@ def attach(
             source, exemplars, budgets=tuple(budgets), scorecard=scorecard, files=tuple(files), commands=commands
         )
     from analysis.report.distributions import distributions
+    from analysis.report.failure_rates import failure_rates
     from analysis.report.timeline import timeline
 
     return Attachments(
         source,
         _exemplars(analysis, analysis.diagnosis.findings, MAX_EXEMPLARS),
         distributions(analysis.diagnosis, analysis.observations, analysis.baseline),
+        failure_rates(analysis.diagnosis, analysis.observations),
         timeline(analysis.observations),
         tuple(budgets),
         scorecard,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from analysis.budget import BudgetVerdict
 from analysis.report.distributions import Distribution
 from analysis.report.exemplar import Exemplar
+from analysis.report.failure_rates import FailureRate
 from analysis.report.timeline import Timeline
 from analysis.scorecard import Scorecard
 
@@ -24,6 +25,7 @@ class Attachments:
     source: str = ""
     exemplars: tuple[Exemplar, ...] = ()
     distributions: tuple[Distribution, ...] = ()
+    failure_rates: tuple[FailureRate, ...] = ()
     timeline: Timeline | None = None
     budgets: tuple[BudgetVerdict, ...] = ()
     scorecard: Scorecard | None = None

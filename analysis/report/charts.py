@@ -9,10 +9,21 @@ from dataclasses import dataclass
 from analysis.diagnosis import PhaseSummary
 from analysis.report import words
 from analysis.report.distributions import Distribution, Series
+from analysis.report.failure_rates import FailureRate
 from analysis.report.printable import shortened
 from analysis.report.timeline import Bin, Timeline
 
-__all__ = ["Band", "Curve", "Histogram", "Tick", "TimelineChart", "histogram", "timeline_chart"]
+__all__ = [
+    "Band",
+    "Bars",
+    "Curve",
+    "Histogram",
+    "Tick",
+    "TimelineChart",
+    "failure_bars",
+    "histogram",
+    "timeline_chart",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,41 @@ class TimelineChart:
     bands: tuple[Band, ...]
     y_ticks: tuple[Tick, ...]
     x_ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """`pieces` are (style, x, y, width, height, title); `boundaries` are where phases begin."""
+
+    width: float
+    height: float
+    base_y: float
+    pieces: tuple[tuple[str, float, float, float, float, str], ...]
+    boundaries: tuple[Band, ...]
+    rate: FailureRate
+
+
+def failure_bars(rate: FailureRate, phases: Sequence[PhaseSummary], width: float = 400, height: float = 128) -> Bars:
+    """Crossings over time: those that did their work below, those that failed on top of them."""
+    base_y, top = height - 4, 18.0
+    most = max(piece.well + piece.failed for piece in rate.bins) or 1
+    start_ns, end_ns = rate.bins[0].start_ns, rate.bins[-1].end_ns
+    scale = (base_y - top) / most
+
+    def x(time_ns: int) -> float:
+        return width * (min(max(time_ns, start_ns), end_ns) - start_ns) / (end_ns - start_ns)
+
+    pieces: list[tuple[str, float, float, float, float, str]] = []
+    for piece in rate.bins:
+        left, wide = x(piece.start_ns), max(x(piece.end_ns) - x(piece.start_ns) - 1, 1.0)
+        title = f"{words.clock_time(piece.start_ns)}: {piece.failed} of {piece.well + piece.failed} failed"
+        well, failed = piece.well * scale, piece.failed * scale
+        if piece.well:
+            pieces.append(("before", left, base_y - well, wide, well, title))
+        if piece.failed:
+            pieces.append(("after", left, base_y - well - failed, wide, failed, title))
+    boundaries = tuple(_band(phase, x) for phase in phases if phase.end_ns > start_ns and phase.start_ns < end_ns)
+    return Bars(width, height, base_y, tuple(pieces), boundaries, rate)
 
 
 def histogram(distribution: Distribution, width: float = 400, height: float = 128) -> Histogram:

@@ -13,7 +13,7 @@ from analysis.diagnosis import Accounting, Diagnosis, OperationSummary
 from analysis.observations import CATEGORIES
 from analysis.report import words
 from analysis.report.attachments import Attachments
-from analysis.report.charts import histogram, timeline_chart
+from analysis.report.charts import failure_bars, histogram, timeline_chart
 from analysis.report.exemplar import PARTS, Exemplar, Row
 from analysis.report.headline import headline
 from analysis.report.hop_map import hop_map
@@ -56,6 +56,7 @@ def render(diagnosis: Diagnosis, attachments: Attachments | None = None) -> str:
     costliest = sorted(diagnosis.hops, key=by_cost, reverse=True)
     blamed = {finding.culprit for finding in diagnosis.findings} | {f.hop for f in diagnosis.findings if f.hop}
     charts = {item.rank: histogram(item) for item in attachments.distributions}
+    failures = {rate.rank: failure_bars(rate, diagnosis.phases) for rate in attachments.failure_rates}
     timeline = timeline_chart(attachments.timeline, diagnosis.phases) if attachments.timeline else None
     return (
         _environment()
@@ -68,7 +69,9 @@ def render(diagnosis: Diagnosis, attachments: Attachments | None = None) -> str:
             hop_map=hop_map(costliest[:MAX_MAP_HOPS]),
             max_map_hops=MAX_MAP_HOPS,
             blamed=blamed,
+            slower={f.hop: f.delta_ms for f in reversed(diagnosis.findings) if f.hop and f.delta_ms is not None},
             charts=charts,
+            failures=failures,
             timeline=timeline,
             budgets=_budgets(diagnosis),
             traces=[(exemplar, _lanes(exemplar)) for exemplar in attachments.exemplars],

@@ -31,6 +31,8 @@ VERDICT_STYLES: dict[Verdict, str] = {
 MIN_WIDTH = 80
 MAX_HOPS = 15
 MAX_OPERATIONS = 6
+OPERATION_WORTH_A_BAR = 0.01
+"""Part of all request time below which an operation is left out."""
 MAX_TREE_ROWS = 28
 HOP_NUMBERS_WIDTH = 57
 """Columns that the hop table needs beside the hop's name."""
@@ -154,13 +156,15 @@ def _accounting(diagnosis: Diagnosis, width: int) -> RenderableType | None:
             continue
         legend.append(CATEGORY_FILLS[category], style=CATEGORY_STYLES[category])
         legend.append(f" {category} {words.percent(part_of(diagnosis.accounting, category))}  ")
+    worth_a_bar = diagnosis.accounting.root_ms * OPERATION_WORTH_A_BAR
     operations = sorted(diagnosis.operations, key=lambda operation: -operation.accounting.root_ms)
+    shown = [operation for operation in operations[:MAX_OPERATIONS] if operation.accounting.root_ms >= worth_a_bar]
     rows: list[RenderableType] = []
-    for operation in operations[:MAX_OPERATIONS]:
+    for operation in shown:
         rows += [_operation(operation), Text.assemble("  ", *bar(operation.accounting, width - 2))]
     title = f"TIME  {words.milliseconds(diagnosis.accounting.root_ms)} of requests"
-    if len(operations) > MAX_OPERATIONS:
-        title += f"; the {MAX_OPERATIONS} costliest of {words.count_of(len(operations), 'operation')}"
+    if len(shown) < len(operations):
+        title += f"; the {len(shown)} costliest of {words.count_of(len(operations), 'operation')}"
     return Group(heading(title), legend, *rows)
 
 

@@ -16,6 +16,7 @@ from analysis.diagnosis import (
 from analysis.report.attachments import Attachments
 from analysis.report.distributions import Distribution, Series
 from analysis.report.exemplar import Exemplar, LogLine, Part, Row, Stretch
+from analysis.report.failure_rates import FailureBin, FailureRate
 from analysis.report.timeline import Bin, Timeline
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00:00 UTC: no report may read the clock of the machine
@@ -243,10 +244,25 @@ DEMO_DISTRIBUTION = Distribution(
     series=(Series("baseline", 298, 0.6, 1.6, _bell(1)), Series("slow-payment", 204, 1_500.6, 1_538.9, _bell(11))),
 )
 
+DEMO_FAILURES = FailureRate(
+    2,
+    "gateway->fulfillment",
+    tuple(
+        FailureBin(
+            START_NS + second * SECOND_NS,
+            START_NS + (second + 1) * SECOND_NS,
+            0 if 54 <= second < 74 else 4,
+            3 if 54 <= second < 74 else 0,
+        )
+        for second in range(90)
+    ),
+)
+
 DEMO_ATTACHMENTS = Attachments(
     source="runs/2026-01-01T00-00-00Z-lost-seconds",
     exemplars=(SLOW_CHECKOUT, LOST_ORDER),
     distributions=(DEMO_DISTRIBUTION,),
+    failure_rates=(DEMO_FAILURES,),
     timeline=DEMO_TIMELINE,
     files=("runs/2026-01-01T00-00-00Z-lost-seconds/report.html",),
     commands=(f"tracegap trace {SLOW_TRACE[:8]} runs/2026-01-01T00-00-00Z-lost-seconds",),

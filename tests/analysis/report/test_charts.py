@@ -8,8 +8,9 @@ import pytest
 
 from analysis.diagnosis import Diagnosis, Finding
 from analysis.observe import observe
-from analysis.report.charts import histogram, timeline_chart
+from analysis.report.charts import failure_bars, histogram, timeline_chart
 from analysis.report.distributions import Distribution, Series, distributions
+from analysis.report.failure_rates import FailureBin, FailureRate, failure_rates
 from analysis.report.timeline import timeline
 from analysis.resolve_callees import resolve_callees
 from tests.analysis.builders import table
@@ -99,3 +100,22 @@ def test_phases_are_drawn_within_the_timeline() -> None:
     chart = timeline_chart(DEMO_TIMELINE, DEMO.phases)
     assert all(band.x >= 62 and band.x + band.width <= chart.width for band in chart.bands)
     assert np.all(np.diff([band.x for band in chart.bands]) > 0)
+
+
+def test_failures_are_counted_when_they_happened() -> None:
+    """Every crossing is in one bin, with those that failed where they began."""
+    observed = resolve_callees(observe(table(*spans_between(0, 100), *spans_between(200, 300))))
+    lost = replace(SLOW_PAYMENT, kind="failure", hop="gateway->fulfillment", cause="lost_message")
+    (rate,) = failure_rates(replace(EMPTY, findings=(lost,)), observed, bins=3)
+    assert [(piece.well, piece.failed) for piece in rate.bins] == [(100, 0), (0, 0), (67, 33)]
+
+
+def test_failure_bars_stand_on_each_other() -> None:
+    """What failed begins where what did its work ends, and nothing leaves the frame."""
+    rate = FailureRate(1, "a->b", (FailureBin(0, 10, 3, 1), FailureBin(10, 20, 0, 2), FailureBin(20, 30, 0, 0)))
+    bars = failure_bars(rate, ())
+    (_, _, well_y, _, well_height, _), (_, _, failed_y, _, failed_height, _), alone = bars.pieces
+    assert failed_y + failed_height == pytest.approx(well_y)
+    assert well_y + well_height == pytest.approx(bars.base_y)
+    assert alone[0] == "after"
+    assert all(y >= 0 and x + width <= bars.width for _, x, y, width, _, _ in bars.pieces)

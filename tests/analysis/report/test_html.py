@@ -65,8 +65,14 @@ def evil_report() -> str:
     logs = tuple(replace(line, service=EVIL, body=EVIL) for line in SLOW_CHECKOUT.logs)
     exemplar = replace(SLOW_CHECKOUT, trace_id=EVIL, title=EVIL, rows=rows, logs=logs, warnings=(EVIL,))
     distribution = replace(DEMO_ATTACHMENTS.distributions[0], quantity=EVIL)
+    rates = (replace(DEMO_ATTACHMENTS.failure_rates[0], hop=EVIL),)
     attachments = replace(
-        DEMO_ATTACHMENTS, source=EVIL, exemplars=(exemplar,), distributions=(distribution,), files=(EVIL,)
+        DEMO_ATTACHMENTS,
+        failure_rates=rates,
+        source=EVIL,
+        exemplars=(exemplar,),
+        distributions=(distribution,),
+        files=(EVIL,),
     )
     return html.render(diagnosis, attachments)
 
