@@ -1,7 +1,7 @@
 """Columns of foreign Parquet files: which of them is what, and in which unit their times are.
 
-Names are compared without case and underscores. A time is taken only where its unit is known: from a timestamp type, from the
-name (`start_us`, `startTimeUnixNano`), or from the mapping (`start_ns=begin:ms`).
+Names are compared without case and underscores. A time is taken only where its unit is known: from a timestamp type,
+from the name (`start_us`, `startTimeUnixNano`), or from the mapping (`start_ns=begin:ms`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Column(NamedTuple):
 
 
 def columns_of(schema: pa.Schema, mapping: Mapping[str, str], location: str) -> dict[str, Column]:
-    """The foreign column for each of ours. Raises UnreadableSource when one that is needed is missing or its unit unknown."""
+    """The foreign column for each of ours. Raises UnreadableSource when one is missing or its unit unknown."""
     found: dict[str, Column] = {}
     for ours in _NAMES:
         name, _, unit = mapping.get(ours, "").partition(":")
@@ -73,7 +73,7 @@ def _by_name(schema: pa.Schema, ours: str) -> str:
     for known in _NAMES[ours]:
         for candidate, name in plain.items():
             if candidate == known or (ours.endswith("_ns") and _SUFFIX.sub("", candidate) == known):
-                return name
+                return str(name)
     return ""
 
 
@@ -88,7 +88,9 @@ def _unit_ns(field: pa.Field, unit: str, location: str) -> int:
         return _UNITS[suffix[1].rstrip("s") if suffix[1] == "nanos" else suffix[1]]
     if field.name == "Duration" and not unit:
         return 1  # the ClickHouse exporter's, in nanoseconds
-    raise UnreadableSource(location, f"column {field.name!r} has no unit; say it as in start_ns={field.name}:us (ns, us, ms, s)")
+    raise UnreadableSource(
+        location, f"column {field.name!r} has no unit; say it as in start_ns={field.name}:us (ns, us, ms, s)"
+    )
 
 
 def add_rows(batch: pa.RecordBatch, columns: Mapping[str, Column], rows: SpanRows, warnings: Warnings) -> None:
@@ -117,9 +119,9 @@ def add_rows(batch: pa.RecordBatch, columns: Mapping[str, Column], rows: SpanRow
 
 def _values(array: pa.Array, column: Column) -> list[Any]:
     if pa.types.is_timestamp(array.type):
-        return array.cast(pa.timestamp("ns", array.type.tz)).cast(pa.int64()).to_pylist()
+        array = array.cast(pa.timestamp("ns", array.type.tz)).cast(pa.int64())
     if pa.types.is_duration(array.type):
-        return array.cast(pa.duration("ns")).cast(pa.int64()).to_pylist()
+        array = array.cast(pa.duration("ns")).cast(pa.int64())
     values: list[Any] = array.to_pylist()
     if column.unit_ns:
         return [None if value is None else int(value * column.unit_ns) for value in values]

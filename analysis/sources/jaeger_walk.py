@@ -181,7 +181,7 @@ def _walk_span(data: Bytes, at: int, end: int, out: Output) -> int:
         elif length == 8 and equals(data, key, length, _DURATION):
             duration, ok = _micros(data, value, at)
         elif length == 9 and equals(data, key, length, _PROCESS_ID):
-            stop, escaped = string_end(data, value, at)
+            escaped = string_end(data, value, at)[1]
             ok = data[value] == QUOTE and not escaped
             if ok:
                 span[9] = intern(out.keys, data, value + 1, at - value - 2)
@@ -339,7 +339,7 @@ def _tag_parts(data: Bytes, at: int, end: int, out: Output) -> tuple[int, int, i
         if at < 0:
             return 0, 0, 0, -1
         if equals(data, key, key_stop - key, _KEY):
-            behind, escaped = string_end(data, value, at)
+            escaped = string_end(data, value, at)[1]
             if data[value] != QUOTE or escaped:
                 return 0, 0, 0, -1
             word = intern(out.keys, data, value + 1, at - value - 2)

@@ -1,4 +1,4 @@
-"""JSON values one after another: a document, lines, pretty-printed objects with other output between, cut short or not."""
+"""JSON values one after another: a document, lines, pretty-printed objects with other output between, cut or not."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.kernel import bare_kernel, inlined_kernel
-from analysis.sources.walk_output import SCRATCH, Bytes, Ints, Output
+from analysis.sources.walk_output import SCRATCH, Bytes, Ints, Output, signed
 
 __all__ = [
     "COLON",
@@ -47,7 +47,7 @@ def blank_end(data: Bytes, at: int, end: int) -> int:
 
 @bare_kernel
 def string_end(data: Bytes, at: int, end: int) -> tuple[int, bool]:
-    """Behind the closing quote of the string whose opening quote is at `at`, and whether it has escapes; -1 = no string."""
+    """Behind the closing quote of the string that begins at `at`, and whether it has escapes; -1 = no string."""
     escaped = False
     at += 1
     while at < end:
@@ -71,7 +71,7 @@ def value_end(data: Bytes, at: int, end: int) -> int:
     first = data[at]
     if first == QUOTE:
         return string_end(data, at, end)[0]
-    if first == LEFT_BRACE or first == LEFT_BRACKET:
+    if first in (LEFT_BRACE, LEFT_BRACKET):
         depth = 0
         while at < end:
             byte = data[at]
@@ -80,9 +80,9 @@ def value_end(data: Bytes, at: int, end: int) -> int:
                 if at < 0:
                     return -1
                 continue
-            if byte == LEFT_BRACE or byte == LEFT_BRACKET:
+            if byte in (LEFT_BRACE, LEFT_BRACKET):
                 depth += 1
-            elif byte == RIGHT_BRACE or byte == RIGHT_BRACKET:
+            elif byte in (RIGHT_BRACE, RIGHT_BRACKET):
                 depth -= 1
                 if depth == 0:
                     return at + 1
@@ -91,7 +91,7 @@ def value_end(data: Bytes, at: int, end: int) -> int:
     start = at
     while at < end:
         byte = data[at]
-        if byte == COMMA or byte == RIGHT_BRACE or byte == RIGHT_BRACKET or byte <= 0x20:
+        if byte in (COMMA, RIGHT_BRACE, RIGHT_BRACKET) or byte <= 0x20:
             break
         at += 1
     return at if at > start else -1
@@ -122,7 +122,7 @@ def key_end(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
 
 @inlined_kernel
 def element_begin(data: Bytes, at: int, end: int) -> int:
-    """In an array, behind its `[` or an element: where the next element begins; -1 = damaged, -2 - p = `]` stands at p."""
+    """In an array, behind its `[` or an element: where the next element begins; -1 = damaged, -2 - p = `]` at p."""
     at = blank_end(data, at, end)
     if at < end and data[at] == COMMA:
         at = blank_end(data, at + 1, end)
@@ -135,7 +135,7 @@ def element_begin(data: Bytes, at: int, end: int) -> int:
 def element_ranges(data: Bytes, at: int, end: int, ranges: Ints) -> tuple[int, int]:
     """Begin and end of the elements of the array whose `[` is at `at`, as many as there is room for.
 
-    Returns how many, and where to go on (the array's next element, or behind its `]`); -1 = damaged. To go on, give that place.
+    Returns how many, and where the next call goes on (at an element, or behind the `]`); -1 = damaged.
     """
     count = 0
     if at < end and data[at] == LEFT_BRACKET:
@@ -172,12 +172,12 @@ def hex_number(data: Bytes, begin: int, end: int) -> tuple[int, int, bool]:
     if end - begin > 32:
         return 0, 0, False
     for i in range(begin, end):
-        digit = hex_digit(np.int64(data[i]))
+        digit = hex_digit(signed(data[i]))
         if digit < 0:
             return 0, 0, False
         high = high << np.uint64(4) | low >> np.uint64(60)
         low = low << np.uint64(4) | np.uint64(digit)
-    return np.int64(high), np.int64(low), True
+    return signed(high), signed(low), True
 
 
 @bare_kernel
@@ -192,18 +192,18 @@ def integer(data: Bytes, begin: int, end: int) -> tuple[int, bool]:
         return 0, False
     value = np.uint64(0)
     while at < end:
-        digit = np.int64(data[at]) - _ZERO
+        digit = signed(data[at]) - _ZERO
         if digit < 0 or digit > 9:
             return 0, False
         value = value * np.uint64(10) + np.uint64(digit)
         at += 1
-    small = np.int64(value)
+    small = signed(value)
     return -small if negative else small, small >= 0
 
 
 @bare_kernel
 def unescaped(data: Bytes, begin: int, end: int, out: Output) -> tuple[int, int]:
-    """Write a string's text to the scratch: its place there as attributes name it and its length; length -1 = bad escape."""
+    """Write a string's text to the scratch: its place as attributes name it, and its length (-1 = bad escape)."""
     first = out.counts[SCRATCH]
     to = first
     at = begin
@@ -247,7 +247,7 @@ def _code_unit(data: Bytes, at: int, end: int) -> int:
         return -1
     code = 0
     for i in range(at, at + 4):
-        digit = hex_digit(np.int64(data[i]))
+        digit = hex_digit(signed(data[i]))
         if digit < 0:
             return -1
         code = code << 4 | digit
@@ -256,8 +256,8 @@ def _code_unit(data: Bytes, at: int, end: int) -> int:
 
 @bare_kernel
 def _plain_escape(mark: int) -> int:
-    if mark == QUOTE or mark == _BACKSLASH or mark == 0x2F:
-        return np.int64(mark)
+    if mark in (QUOTE, _BACKSLASH, 0x2F):
+        return signed(mark)
     if mark == 0x6E:
         return 0x0A
     if mark == 0x74:

@@ -1,4 +1,4 @@
-"""OTLP/JSON spans, walked in machine code over the raw bytes. Gives what `otlp_json` gives, for camelCase names and hex ids."""
+"""OTLP/JSON spans, walked in machine code over the raw bytes. Gives what `otlp_json` gives."""
 
 from __future__ import annotations
 

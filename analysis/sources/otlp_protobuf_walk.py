@@ -26,6 +26,7 @@ from analysis.sources.walk_output import (
     equals,
     finish_span,
     intern,
+    signed,
 )
 
 __all__ = ["walk_message"]
@@ -48,7 +49,7 @@ def _varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
         byte = data[i]
         value |= np.uint64(byte & 0x7F) << shift
         if byte < 0x80:
-            return np.int64(value), i + 1
+            return signed(value), i + 1
         shift += np.uint64(7)
     return 0, -1
 
@@ -81,7 +82,7 @@ def _fixed64(data: Bytes, at: int) -> int:
     value = np.uint64(0)
     for i in range(8):
         value |= np.uint64(data[at + i]) << np.uint64(8 * i)
-    return np.int64(value)
+    return signed(value)
 
 
 @inlined_kernel
@@ -89,7 +90,7 @@ def _big_endian(data: Bytes, at: int) -> int:
     value = np.uint64(0)
     for i in range(8):
         value = value << np.uint64(8) | np.uint64(data[at + i])
-    return np.int64(value)
+    return signed(value)
 
 
 @inlined_kernel
@@ -172,7 +173,7 @@ def _walk_span(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
         elif tag == (5 << 3 | 2):
             name, name_length = begin, stop - begin
         elif tag == (6 << 3 | 0):
-            kind = np.int64(np.int32(_varint(data, begin, stop)[0]))
+            kind = signed(np.int32(_varint(data, begin, stop)[0]))
             span[6] = kind if 0 <= kind <= 5 else 0
         elif tag == (7 << 3 | 1):
             span[4] = _time_ns(data, begin)
@@ -208,7 +209,7 @@ def _status(data: Bytes, at: int, end: int) -> tuple[int, int, int]:
         if tag == (2 << 3 | 2):
             start, length = begin, stop - begin
         elif tag == (3 << 3 | 0):
-            number = np.int64(np.int32(_varint(data, begin, stop)[0]))
+            number = signed(np.int32(_varint(data, begin, stop)[0]))
             code = number + 1 if 0 <= number <= 2 else 1
         at = stop
     return code, start, length
@@ -290,7 +291,7 @@ def _walk_value(data: Bytes, at: int, end: int, key: int, out: Output) -> int:
             kind = _OTHER
         at = stop
     room = True
-    if kind == _BOOL or kind == _NOTHING:
+    if kind in (_BOOL, _NOTHING):
         if kind == _NOTHING:
             place = append_bytes(out, _NULL)
         elif _varint(data, start, start + length)[0] != 0:

@@ -24,7 +24,7 @@ _Codes = npt.NDArray[np.int32]
 def span_table(raw: RawSpans, warnings: Warnings) -> pa.Table:
     """`SPAN_SCHEMA` of these spans. O(spans + attributes).
 
-    Spans without a trace id or span id are left out, spans without an end get their start as end; `warnings` counts both.
+    Spans without ids are left out, spans without an end get their start as end; `warnings` counts both.
     """
     attributes = _Attributes(raw)
     outward = np.isin(raw.kind, (0, KIND_CLIENT, KIND_PRODUCER))
@@ -181,7 +181,7 @@ class _Attributes:
         return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(list(dictionary), pa.string()))
 
     def number(self, keys: Sequence[str], digits: int) -> pa.Array:
-        """For each span the first of `keys` that holds a whole number of so many digits (also as `["123"]`); else null."""
+        """For each span the first of `keys` that holds a whole number (also as `["123"]`); else null."""
         undecided = np.ones(self._spans, np.bool_)
         result = np.zeros(self._spans, np.int64)
         for key in keys:

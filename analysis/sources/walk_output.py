@@ -1,13 +1,13 @@
 """What the compiled walks write: rows of numbers that point into the bytes they came from.
 
-A walk handles the plain case of its form and gives up (GAVE_UP) on everything odd: the caller then has the same bytes read by
-the form's Python reader, so that what is odd is decided in one place. Values that only need odd *rendering* (doubles,
-arrays, exceptions) are deferred: the row is there, and Python fills in its text afterwards.
+A walk handles the plain case of its form and gives up (GAVE_UP) on everything odd: the caller then has the same bytes
+read by the form's Python reader, so that what is odd is decided in one place. Values that only need odd *rendering*
+(doubles, arrays, exceptions) are deferred: the row is there, and Python fills in its text afterwards.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,11 @@ __all__ = [
     "GROUPS",
     "LINKS",
     "OK",
-    "Output",
     "SCRATCH",
     "SEEDS",
     "SPANS",
     "VALUE",
+    "Output",
     "Words",
     "add_attribute",
     "add_group",
@@ -39,6 +39,7 @@ __all__ = [
     "finish_span",
     "intern",
     "reset",
+    "signed",
 ]
 
 Bytes = npt.NDArray[np.uint8]
@@ -71,7 +72,8 @@ class Words(NamedTuple):
 
 
 class Output(NamedTuple):
-    # (spans, 12): trace id high and low, span id, parent, start, end, kind, status, name, group, ends of attributes and links
+    # (spans, 12): trace id high and low, span id, parent, start, end, kind, status, name, group, and where its
+    # attributes and links end
     spans: Ints
     attributes: Ints  # (attributes, 3): key (< 0: dropped), start (< 0: in the scratch, at ~start), length
     links: Ints  # (links, 3): trace id high and low, span id
@@ -120,6 +122,12 @@ def _words(size: int) -> Words:
     )
 
 
+@inlined_kernel
+def signed(value: int | np.integer[Any]) -> int:
+    """The same 64 bits as a signed number: what is counted and compared must not mix with unsigned ones."""
+    return np.int64(value)  # type: ignore[return-value]
+
+
 @bare_kernel
 def equals(data: Bytes, start: int, length: int, word: Bytes) -> bool:
     """Whether the range holds exactly this word."""
@@ -139,12 +147,12 @@ def intern(words: Words, data: Bytes, start: int, length: int) -> int:
         hashed = (hashed ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
     hashed ^= hashed >> np.uint64(29)
     mask = len(words.slots) - 1
-    slot = np.int64(hashed & np.uint64(mask))
+    slot = signed(hashed & np.uint64(mask))
     for _ in range(_MAX_PROBES):
         word = words.slots[slot]
         if word < 0:
-            return _add_word(words, data, start, length, np.int64(hashed), slot)
-        if words.ranges[word, 2] == np.int64(hashed) and words.ranges[word, 1] == length:
+            return _add_word(words, data, start, length, signed(hashed), slot)
+        if words.ranges[word, 2] == signed(hashed) and words.ranges[word, 1] == length:
             at = words.ranges[word, 0]
             same = True
             for i in range(length):
@@ -152,7 +160,7 @@ def intern(words: Words, data: Bytes, start: int, length: int) -> int:
                     same = False
                     break
             if same:
-                return np.int64(word)
+                return signed(word)
         slot = (slot + 1) & mask
     return -1
 
@@ -170,7 +178,7 @@ def _add_word(words: Words, data: Bytes, start: int, length: int, hashed: int, s
         words.arena[at + i] = data[start + i]
     words.counts[_WORDS] += 1
     words.counts[_ARENA] += length
-    return word
+    return signed(word)
 
 
 @inlined_kernel
@@ -209,7 +217,7 @@ def append_bytes(out: Output, word: Bytes) -> int:
     for i in range(len(word)):
         out.scratch[at + i] = word[i]
     out.counts[SCRATCH] = at + len(word)
-    return ~at
+    return signed(~at)
 
 
 @inlined_kernel
@@ -226,7 +234,7 @@ def append_integer(out: Output, value: int) -> int:
         rest = ~rest + np.uint64(1)
     first = end
     while True:
-        out.scratch[end] = np.uint8(48 + np.int64(rest % np.uint64(10)))
+        out.scratch[end] = np.uint8(48 + signed(rest % np.uint64(10)))
         rest //= np.uint64(10)
         end += 1
         if rest == 0:
@@ -237,12 +245,12 @@ def append_integer(out: Output, value: int) -> int:
         first += 1
         last -= 1
     out.counts[SCRATCH] = end
-    return ~at
+    return signed(~at)
 
 
 @inlined_kernel
 def finish_span(out: Output, span: Ints, event: int, event_length: int, message: int, message_length: int) -> int:
-    """Add what follows a span's own attributes (an exception unless its length is negative, a status message) and count it."""
+    """Add what follows a span's own attributes (an exception unless its length is negative, a message) and count it."""
     if event_length >= 0:
         room = defer(out, EXCEPTION, event, event_length)
         room &= add_attribute(out, EXCEPTION_TYPE, 0, 0)
@@ -267,4 +275,4 @@ def add_group(out: Output, key: int, start: int, length: int) -> int:
     out.groups[group, 1] = start
     out.groups[group, 2] = length
     out.counts[GROUPS] = group + 1
-    return group
+    return signed(group)

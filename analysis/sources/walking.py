@@ -5,6 +5,7 @@ A piece that a walk gives up on is halved until only the odd unit is left, which
 
 from __future__ import annotations
 
+import mmap
 import os
 import threading
 from collections import deque
@@ -32,7 +33,7 @@ _THREADS = min(os.cpu_count() or 1, 8)
 
 @dataclass(frozen=True, slots=True)
 class WalkedForm:
-    """A form that has a compiled walk. A unit is a range of bytes that can be read alone: a message, a line, a trace."""
+    """A form that has a compiled walk. A unit is a range of bytes that can be read alone: a message, a trace."""
 
     seeds: tuple[bytes, ...]
     walk: Callable[[], Callable[[Bytes, int, int, Output], int]]
@@ -115,6 +116,6 @@ def _output(size: int, seeds: tuple[bytes, ...]) -> Output:
     return output
 
 
-def as_bytes(data: bytes | memoryview) -> Bytes:
+def as_bytes(data: bytes | mmap.mmap) -> Bytes:
     """The bytes as kernels take them, without copying."""
     return np.frombuffer(data, np.uint8)

@@ -1,8 +1,7 @@
 """Zipkin v2 JSON. Times are microseconds; a client and the server it called may share one span id.
 
 The server half of a shared id gets an id of its own, derived from the trace, the shared id and its service, with
-the client half as its parent. Children of the shared id belong to the half that ran in their service, else to the server
-half.
+the client half as its parent. Children of the shared id belong to the half of their service, else to the server half.
 """
 
 from __future__ import annotations
