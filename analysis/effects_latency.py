@@ -28,6 +28,7 @@ FEWEST_ROWS = 4
 CLEAN_FRACTION = 0.1
 COMMON_PLACES = 8
 COMMON_SPREADS = 3.0
+COMMON_MARGIN = 1.5
 CHANCE_SPREADS = 1.5
 """Spread that the spread of a dozen places may show by chance beyond its expectation."""
 
@@ -208,7 +209,7 @@ def _common_slowdown(effects: list[LatencyEffect]) -> CommonSlowdown:
     seen = 1.4826 * float(np.median(np.abs(factors - np.median(factors))))
     by_chance = float(np.median([e.error_ns / e.base_median_ns for e in usual]))
     spread = float(np.sqrt(max(0.0, seen**2 - (CHANCE_SPREADS * by_chance) ** 2)))
-    return CommonSlowdown(float(np.exp(middle)), float(np.exp(middle + COMMON_SPREADS * spread)))
+    return CommonSlowdown(float(np.exp(middle)), float(np.exp(COMMON_MARGIN * middle + COMMON_SPREADS * spread)))
 
 
 def _matters(effect: LatencyEffect, common: CommonSlowdown, least_share: float) -> bool:

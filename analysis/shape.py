@@ -15,6 +15,8 @@ JITTER_SPREAD = 0.7
 way it is 1.6 j / d; where j = d, the part of it that is slow has 0.96."""
 BANDWIDTH_FIT = 0.5
 PAYLOAD_ROWS = 12
+FEWEST_SLOW = 4
+RELEASED_WITHIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,12 @@ def network_shape(base: Floats, current: Floats, payload: Floats | None = None, 
     highest = float(np.quantile(current, 0.98))
     slow = current > max(float(np.quantile(base, 0.98)), 0.25 * highest)
     affected = float(slow.mean()) if len(current) else 0.0
-    if end is not None and _released_together(end[slow]):
+    if end is not None and _released_together(end[slow], current[slow]):
         return Shape("stall", affected)
     rate = _bandwidth(current, payload)
     if rate is not None:
         return Shape("bandwidth", affected, rate)
-    if slow.sum() < 4:
+    if slow.sum() < FEWEST_SLOW:
         return Shape("delay", affected)
     low, middle, high = np.quantile(current[slow], [0.1, 0.5, 0.9])
     usual = float(np.quantile(base, 0.9) - np.quantile(base, 0.1))
@@ -46,11 +48,13 @@ def network_shape(base: Floats, current: Floats, payload: Floats | None = None, 
     return Shape("jitter" if spread > JITTER_SPREAD * float(middle) else "delay", affected)
 
 
-def _released_together(end: Floats) -> bool:
-    if len(end) < 4:
+def _released_together(end: Floats, waited: Floats) -> bool:
+    """Messages of very different waits that all arrive at one moment: delivery had stopped until then."""
+    if len(end) < FEWEST_SLOW:
         return False
-    low, high = np.quantile(end, [0.05, 0.95])
-    return False if high <= low else bool(np.quantile(end, 0.75) - np.quantile(end, 0.25) < 0.05 * (high - low))
+    ends = float(np.quantile(end, 0.75) - np.quantile(end, 0.25))
+    waits = float(np.quantile(waited, 0.95) - np.quantile(waited, 0.05))
+    return ends < RELEASED_WITHIN * waits
 
 
 def _bandwidth(extra: Floats, payload: Floats | None) -> float | None:
