@@ -115,6 +115,11 @@ HOPS_SCHEMA = pa.schema(
         pa.field("wasted_ns", pa.int64(), nullable=False),  # time this failed attempt cost before the next one began
         pa.field("payload_bytes", pa.int64()),
         pa.field("symptom", pa.int8(), nullable=False),  # what the caller saw: FAILURES refused..truncated, else none
+        # Messages only. A link may name the first of the message's PRODUCER spans instead of the send.
+        pa.field("message_span_id", pa.uint64()),
+        # The consumer's side of a message that another trace sent: `span_id` is its PRODUCER span there, `caller` is null.
+        # `resolve_callees` joins it with the sender's row.
+        pa.field("linked_trace_id", pa.binary(16)),
     ]
 )
 

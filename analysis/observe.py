@@ -12,7 +12,7 @@ import pyarrow as pa
 from analysis.kernel import COMPILE_FROM
 from analysis.observations import Observations, concat
 from analysis.observe_measure import measure
-from analysis.observe_tables import defects_table, hops_table, own_table, traces_table
+from analysis.observe_tables import defects_table, hops_table, linked_hops_table, own_table, traces_table
 from analysis.tree import plant
 from analysis.tree_columns import read_columns
 from analysis.tree_order import TraceOrder, order_by_trace
@@ -35,7 +35,15 @@ def observe(spans: pa.Table) -> Observations:
     def observe_part(part: TraceOrder) -> Observations:
         forest = plant(columns, part, links)
         found = measure(forest, spans)
-        return Observations(traces_table(found), hops_table(found), own_table(found), defects_table(found))
+        hops = [hops_table(found)]
+        if len(forest.foreign.source):
+            hops.append(linked_hops_table(found))
+        return Observations(
+            traces_table(found),
+            pa.concat_tables(hops).unify_dictionaries(),
+            own_table(found),
+            defects_table(found),
+        )
 
     parts = list(_parts(order))
     if len(spans) < COMPILE_FROM or len(parts) < 2:

@@ -9,19 +9,23 @@ import pyarrow as pa
 from analysis.closed_budget import category_of, sum_budget
 from analysis.critical_path_walk import QUEUE
 from analysis.hops import CALL, CONTINUATION, MESSAGE
-from analysis.observations import DEFECTS, DEFECTS_SCHEMA, HOPS_SCHEMA, OWN_SCHEMA, TRACES_SCHEMA
+from analysis.observations import DEFECTS, DEFECTS_SCHEMA, FAILURES, HOPS_SCHEMA, OWN_SCHEMA, TRACES_SCHEMA
 from analysis.observe_measure import Measured
 from analysis.span_table import KIND_CONSUMER, KIND_SERVER
 from analysis.tree import Forest
 from analysis.tree_columns import Int64s, Words
 
-__all__ = ["defects_table", "hops_table", "own_table", "trace_ids", "traces_table"]
+__all__ = ["defects_table", "hops_table", "linked_hops_table", "own_table", "trace_ids", "traces_table"]
 
 
 def trace_ids(forest: Forest) -> pa.Array:
     leader = forest.first[:-1]
-    ids = np.stack([forest.columns.trace_hi[leader], forest.columns.trace_lo[leader]], axis=1)
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), forest.traces, [None, pa.py_buffer(ids.tobytes())])
+    return binary_ids(forest.columns.trace_hi[leader], forest.columns.trace_lo[leader])
+
+
+def binary_ids(trace_hi: Int64s, trace_lo: Int64s) -> pa.Array:
+    ids = np.stack([trace_hi, trace_lo], axis=1)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(ids), [None, pa.py_buffer(ids.tobytes())])
 
 
 def traces_table(m: Measured) -> pa.Table:
@@ -109,8 +113,43 @@ def hops_table(m: Measured) -> pa.Table:
             "wasted_ns": m.attempts.wasted_ns[rows],
             "payload_bytes": _nullable(payload, payload >= 0),
             "symptom": m.symptom[rows],
+            "message_span_id": _nullable(
+                columns.span_id[crossings.head[rows]].view(np.uint64), (crossings.head[rows] >= 0) & ~inferred
+            ),
+            "linked_trace_id": pa.nulls(len(rows), pa.binary(16)),
         },
     )
+
+
+def linked_hops_table(m: Measured) -> pa.Table:
+    """The consumers' side of messages that other traces sent: one row of HOPS per link."""
+    columns, foreign = m.forest.columns, m.forest.foreign
+    consumer, count = foreign.source, len(foreign.source)
+    failed = m.errors.failed[consumer]
+    length = m.forest.end_ns[consumer] - columns.start_ns[consumer]
+    known = {
+        "trace": m.forest.trace[consumer],
+        "kind": np.full(count, MESSAGE),
+        "callee": columns.service.take(consumer),
+        "callee_operation": columns.name.take(consumer),
+        "callee_instance": columns.instance.take(consumer),
+        "callee_host": columns.host.take(consumer),
+        "destination": columns.destination.take(consumer),
+        "span_id": foreign.span_id.view(np.uint64),
+        "callee_span_id": columns.span_id[consumer].view(np.uint64),
+        "start_ns": columns.start_ns[consumer],
+        "callee_ns": length,
+        "failure": np.where(failed, FAILURES.index("consumer_error"), 0),
+        "origin": failed,
+        "error_type": columns.error_type.take(consumer),
+        "linked_trace_id": binary_ids(foreign.trace_hi, foreign.trace_lo),
+    }
+    missing = {
+        field.name: pa.nulls(count, field.type) if field.nullable else np.zeros(count, np.int64)
+        for field in HOPS_SCHEMA
+        if field.name not in known
+    }
+    return _table(HOPS_SCHEMA, {**known, **missing})
 
 
 def _path_shares(m: Measured) -> tuple[Int64s, Int64s]:

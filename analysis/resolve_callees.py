@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +32,7 @@ def resolve_callees(observations: Observations, address_book: Mapping[str, str] 
     the same operation, else at all), for messages the destination's subscribers; the peer's own word; `address_book`
     (host:port to name); for messages the destination; the address. It stays null where there is none of these.
     """
-    hops = _expand_messages(observations.hops)
+    hops = _expand_messages(_join_links(observations))
     callee = _text(hops, "callee")
     missing = pc.and_(pc.is_null(callee), pc.not_equal(hops["kind"], MESSAGE))
     for keys in (("caller", "address", "caller_operation"), ("caller", "address")):
@@ -87,6 +88,67 @@ def _booked(address: pa.Array, address_book: Mapping[str, str]) -> pa.Array:
     return names.take(pc.index_in(address, listed))
 
 
+def _join_links(observations: Observations) -> pa.Table:
+    """HOPS with the two sides of each message between two traces in one row; sides without their other are left out."""
+    hops = observations.hops
+    linked = hops["linked_trace_id"].is_valid().to_numpy()
+    if not linked.any():
+        return hops
+    ids = one_chunk(observations.traces["trace_id"]).take(one_chunk(hops["trace"]))
+    senders = np.flatnonzero((hops["kind"].to_numpy() == MESSAGE) & ~linked)
+    links = np.flatnonzero(linked)
+    first_sends = one_chunk(pc.coalesce(hops["message_span_id"], hops["span_id"])).take(pa.array(senders))
+    keys = np.concatenate(
+        [
+            _keys(one_chunk(hops["linked_trace_id"]).take(pa.array(links)), hops["span_id"].to_numpy()[links]),
+            _keys(ids.take(pa.array(senders)), hops["span_id"].to_numpy()[senders]),
+            _keys(ids.take(pa.array(senders)), first_sends.to_numpy()),
+        ]
+    )
+    code = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+    sender_of = np.full(int(code.max(initial=-1)) + 1, -1, np.int64)
+    sender_of[code[len(links) :]] = np.tile(senders, 2)
+    sender = sender_of[code[: len(links)]]
+    joined = _join(hops, sender[sender >= 0], links[sender >= 0])
+    silent = hops["callee"].is_null().to_numpy()
+    keep = ~linked
+    keep[sender[sender >= 0]] &= ~silent[sender[sender >= 0]]
+    return pa.concat_tables([hops.filter(pa.array(keep)), joined]).unify_dictionaries()
+
+
+def _keys(trace_ids: pa.Array, span_ids: np.ndarray[Any, np.dtype[np.uint64]]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    whole = np.frombuffer(b"".join(trace_ids.to_pylist()), np.uint64).reshape(-1, 2)
+    return np.column_stack([whole, span_ids.astype(np.uint64)])
+
+
+def _join(hops: pa.Table, sender: Int64s, link: Int64s) -> pa.Table:
+    """The senders' rows with what the linked rows know of the consumers."""
+    sent, taken = hops.take(pa.array(sender)), hops.take(pa.array(link))
+    repeated = np.zeros(len(sender), np.bool_)
+    repeated[np.setdiff1d(np.arange(len(sender)), np.unique(sender, return_index=True)[1])] = True
+    repeated |= sent["callee"].is_valid().to_numpy()
+    waited = taken["start_ns"].to_numpy() - sent["start_ns"].to_numpy() - sent["duration_ns"].to_numpy()
+    early = np.minimum(0, taken["start_ns"].to_numpy() - sent["start_ns"].to_numpy())
+    failure = np.where(sent["failure"].to_numpy() == LOST, NONE, sent["failure"].to_numpy())
+    errors = taken["failure"].to_numpy()
+    columns = {
+        name: taken[name]
+        for name in ("callee", "callee_operation", "callee_instance", "callee_host", "callee_span_id", "callee_ns")
+    }
+    columns["queue_ns"] = pa.array(np.where(waited >= 0, waited, early))
+    columns["failure"] = pa.array(np.where(errors != NONE, errors, failure).astype(np.int8))
+    columns["origin"] = pa.array(np.where(errors != NONE, taken["origin"].to_numpy(), failure != NONE))
+    for name in ("path_ns", "completion_path_ns"):
+        columns[name] = pa.array(np.where(repeated, 0, sent[name].to_numpy()))
+    return _with_columns(sent, columns)
+
+
+def _with_columns(hops: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
+    for name, column in columns.items():
+        hops = hops.set_column(HOPS_SCHEMA.get_field_index(name), HOPS_SCHEMA.field(name), column)
+    return hops
+
+
 def _expand_messages(hops: pa.Table) -> pa.Table:
     """Add a `lost_message` row for each subscriber that a message did not reach; name lost ones by their subscriber."""
     message = hops["kind"].to_numpy() == MESSAGE
@@ -139,9 +201,7 @@ def _with_lost(
     columns["origin"] = pa.array(np.ones(len(added), np.bool_))
     for name in ("path_ns", "completion_path_ns"):
         columns[name] = pa.array(np.where(again, 0, added[name].to_numpy()))
-    for name, array in columns.items():
-        place = HOPS_SCHEMA.get_field_index(name)
-        added = added.set_column(place, HOPS_SCHEMA.field(name), array)
+    added = _with_columns(added, columns)
     keep = np.ones(len(hops), np.bool_)
     keep[source[unnamed]] = False
     return pa.concat_tables([hops.filter(pa.array(keep)), added]).unify_dictionaries()

@@ -28,6 +28,16 @@ class LinkTargets:
 
 
 @dataclass(frozen=True)
+class ForeignLinks:
+    """Links of consumers to spans of other traces: from position `source` to a span by its ids."""
+
+    source: Int64s
+    trace_hi: Int64s
+    trace_lo: Int64s
+    span_id: Int64s
+
+
+@dataclass(frozen=True)
 class Forest:
     """The spans of a batch of traces as trees. Positions are indices into `columns`; -1 means none.
 
@@ -51,6 +61,7 @@ class Forest:
     conflicts: SpanColumns  # spans left out because another span of their trace has their id
     conflict_trace: Int64s
     links: LinkTargets
+    foreign: ForeignLinks
     linked: Int8s  # 1: has a link, also one to another trace
 
     def __len__(self) -> int:
@@ -87,10 +98,11 @@ def plant(table: SpanColumns, traces: TraceOrder, links: Links) -> Forest:
     list_children.run(count, (columns.start_ns, end_ns, up), (kid_first, kids, kids_by_end))
     root = np.full(len(first) - 1, -1, np.int64)
     choose_roots.run(count, (first, parent, orphan, cut), (root,))
+    inside, foreign = _find_links(columns, rows, first, trace, links)
     return Forest(
         columns=columns, rows=rows, first=first, trace=trace, end_ns=end_ns, parent=parent, up=up, orphan=orphan,
         cut=cut, top_down=top_down, kid_first=kid_first[:-1], kids=kids, kids_by_end=kids_by_end, root=root,
-        conflicts=conflicts, conflict_trace=conflict_trace, links=_find_links(columns, rows, first, trace, links),
+        conflicts=conflicts, conflict_trace=conflict_trace, links=inside, foreign=foreign,
         linked=np.isin(rows, links.row).astype(np.int8),
     )  # fmt: skip
 
@@ -103,19 +115,22 @@ def _trace_of(rows: Int64s, traces: TraceOrder) -> Int64s:
     return np.searchsorted(traces.first, place, side="right") - 1
 
 
-def _find_links(columns: SpanColumns, rows: Int64s, first: Int64s, trace: Int64s, links: Links) -> LinkTargets:
-    """The links of these spans that stay inside a trace and do not point at the span itself."""
+def _find_links(
+    columns: SpanColumns, rows: Int64s, first: Int64s, trace: Int64s, links: Links
+) -> tuple[LinkTargets, ForeignLinks]:
+    """The links of these spans that stay inside a trace, and those of consumers that leave it."""
     nothing = np.empty(0, np.int64)
     if not len(links.row):
-        return LinkTargets(nothing, nothing)
+        return LinkTargets(nothing, nothing), ForeignLinks(nothing, nothing, nothing, nothing)
     position = np.full(max(int(rows.max(initial=-1)), int(links.row.max())) + 1, -1, np.int64)
     position[rows] = np.arange(len(rows))
     source = position[links.row]
-    inside = source >= 0
-    inside[inside] = (columns.trace_hi[source[inside]] == links.trace_hi[inside]) & (
-        columns.trace_lo[source[inside]] == links.trace_lo[inside]
-    )
-    source, span_id = source[inside], links.span_id[inside]
+    here = np.flatnonzero(source >= 0)
+    source, hi, lo, span_id = source[here], links.trace_hi[here], links.trace_lo[here], links.span_id[here]
+    inside = (columns.trace_hi[source] == hi) & (columns.trace_lo[source] == lo)
+    leaves = ~inside & (columns.kind[source] == CONSUMER)
+    foreign = np.unique(np.stack([source[leaves], hi[leaves], lo[leaves], span_id[leaves]], axis=1), axis=0)
+    source, span_id = source[inside], span_id[inside]
     order = np.lexsort((span_id, source))
     source, span_id = source[order], span_id[order]
     slots = np.full(slots_for(np.diff(first).max(initial=0)), -1, np.int64)
@@ -123,7 +138,7 @@ def _find_links(columns: SpanColumns, rows: Int64s, first: Int64s, trace: Int64s
     find_link_targets.run(len(rows), (first, columns.span_id, trace[source], span_id), (slots, target))
     found = (target >= 0) & (target != source)
     pairs = np.unique(np.stack([source[found], target[found]], axis=1), axis=0)
-    return LinkTargets(pairs[:, 0], pairs[:, 1])
+    return LinkTargets(pairs[:, 0], pairs[:, 1]), ForeignLinks(*(foreign[:, column] for column in range(4)))
 
 
 @kernel

@@ -76,3 +76,30 @@ def test_path_time_is_not_counted_twice_when_rows_are_added() -> None:
     observed = observe(table(*message("A", "email", "fulfillment"), *message("B")))
     resolved = resolve_callees(observed)
     assert sum(resolved.hops["path_ns"].to_pylist()) == sum(observed.hops["path_ns"].to_pylist())
+
+
+def test_a_consumer_in_a_trace_of_its_own_is_joined_by_its_link() -> None:
+    """The message was not lost: its consumer began another trace, with a link to the `create` span; 18 ms in the queue."""
+    spans = [
+        span("create", trace="A", service="gateway", kind="producer", destination="orders"),
+        span("send", trace="A", parent="create", service="gateway", kind="producer", start_ms=1, ms=2),
+        span("K", trace="B", service="email", kind="consumer", start_ms=21, ms=9, links=[("A", "create")]),
+    ]
+    (row,) = resolve_callees(observe(table(*spans))).hops.to_pylist()
+    assert (row["caller"], row["callee"], FAILURES[row["failure"]]) == ("gateway", "email", "none")
+    assert (row["queue_ns"] / 1e6, row["callee_ns"] / 1e6) == (18, 9)
+
+
+def test_a_batch_of_messages_from_many_traces_is_a_hop_from_each() -> None:
+    """Fan-in over traces, one of whose senders is not in the data: two hops, and nothing invented for the third."""
+    sends = [
+        span(f"P{name}", trace=name, service="gateway", kind="producer", start_ms=start, ms=2)
+        for name, start in (("A", 0), ("B", 10))
+    ]
+    links = [("A", "PA"), ("B", "PB"), ("C", "PC")]
+    taken = span("K", trace="K", service="email", kind="consumer", start_ms=30, ms=5, error=True, links=links)
+    hops = resolve_callees(observe(table(*sends, taken))).hops.to_pylist()
+    assert sorted((row["queue_ns"] / 1e6, FAILURES[row["failure"]]) for row in hops) == [
+        (18, "consumer_error"),
+        (28, "consumer_error"),
+    ]
