@@ -10,11 +10,11 @@ from pathlib import Path
 
 from faults.injector import Injector
 from faults.plan import Phase, Plan
-from faults.toxics import Fault
 from tracegap.errors import PartFailed
 from tracegap.experiment.steadiness import AbortWatch, unsteady
 from tracegap.experiment.traffic import Traffic
 from tracegap.experiment.windows import Begun
+from tracegap.experiment.words import phase_in_words
 from tracegap.progress import Counts, RunProgress
 from tracegap.stack.stack import Stack
 
@@ -63,7 +63,7 @@ class _Drive:
     def _phase(self, phase: Phase) -> Begun:
         with self._injector.phase(phase), misbehaving(self._stack.misbehave_file, phase):
             begin_ns = time.time_ns()
-            self._wait(phase.name, phase.duration_s, _in_words(phase))
+            self._wait(phase.name, phase.duration_s, phase_in_words(phase))
         if not phase.quiet:
             self._wait("settling", self._plan.settle_s)
         return Begun(phase.name, phase.name in self._baselines, begin_ns)
@@ -106,18 +106,3 @@ def _tell(file: Path, behaviours: object) -> None:
     part = file.with_suffix(".part")
     part.write_text(json.dumps(behaviours))
     part.replace(file)
-
-
-def _in_words(phase: Phase) -> str:
-    return "; ".join(
-        [
-            *(describe(fault) for fault in phase.faults),
-            *(f"{service}: {', '.join(wrong.told())}" for service, wrong in phase.shop.items()),
-        ]
-    )
-
-
-def describe(fault: Fault) -> str:
-    """One fault for a person's eyes: `gateway->payment: latency`."""
-    link = getattr(fault, "link", None)
-    return f"{link}: {getattr(fault, 'toxic', 'cut')}" if link else "one of several"
