@@ -173,4 +173,6 @@ def _lane(row: Row, start_ns: int, total_ns: int, *, large: bool) -> Lane:
         for piece in row.stretches
     )
     left = percent(row.start_ns)
-    return Lane(row, left, percent(row.end_ns) - left, pieces, large)
+    # What never arrived is missing until the end.
+    right = 100.0 if row.part == "lost" else percent(row.end_ns)
+    return Lane(row, left, right - left, pieces, large)

@@ -28,6 +28,8 @@ VERDICT_STYLES: dict[Verdict, str] = {
     "failing": "bold red",
     "inconclusive": "bold magenta",
 }
+HELD, BROKEN = ("✓", "green"), ("✗", "bold red")
+
 MIN_WIDTH = 80
 MAX_HOPS = 15
 MAX_OPERATIONS = 6
@@ -245,11 +247,17 @@ def _exemplar(attachments: Attachments, width: int) -> RenderableType | None:
 def _budgets(attachments: Attachments) -> RenderableType | None:
     if not attachments.budgets:
         return None
-    lines = [
-        Text.assemble(("  ✓ ", "green") if result.held else ("  ✗ ", "bold red"), printable(result.message))
-        for result in attachments.budgets
-    ]
+    lines = [marked(HELD if result.held else BROKEN, result.message) for result in attachments.budgets]
     return Group(heading("BUDGETS"), *lines)
+
+
+def marked(mark: tuple[str, str], text: str) -> RenderableType:
+    """The text behind its mark, continued where it began."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=3, justify="right")
+    grid.add_column()
+    grid.add_row(Text(*mark), Text(printable(text)))
+    return grid
 
 
 def _scorecard(scorecard: Scorecard | None) -> RenderableType | None:
@@ -257,13 +265,13 @@ def _scorecard(scorecard: Scorecard | None) -> RenderableType | None:
         return None
     lines: list[RenderableType] = []
     for fault in scorecard.faults:
-        mark = ("  ✓ ", "green") if fault.found else ("  ✗ ", "bold red") if fault.counts else ("  – ", "dim")
-        text = printable(fault.message)
+        mark = HELD if fault.found else BROKEN if fault.counts else ("–", "dim")
+        text = fault.message
         if fault.reported_ms is not None:
             text += f"; reported {words.signed_milliseconds(fault.reported_ms)}"
             if fault.fault.measured_ms is not None:
                 text += f", measured {words.milliseconds(fault.fault.measured_ms)}"
-        lines.append(Text.assemble(mark, text))
+        lines.append(marked(mark, text))
     title = (
         f"SCORECARD  {scorecard.found} found, {scorecard.missed} missed, "
         f"{words.count_of(len(scorecard.false_findings), 'false finding')}"

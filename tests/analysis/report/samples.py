@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.budget import evaluate, parse
 from analysis.diagnosis import (
     Accounting,
     Diagnosis,
@@ -18,6 +19,7 @@ from analysis.report.distributions import Distribution, Series
 from analysis.report.exemplar import Exemplar, LogLine, Part, Row, Stretch
 from analysis.report.failure_rates import FailureBin, FailureRate
 from analysis.report.timeline import Bin, Timeline
+from analysis.scorecard import Fault, score
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00:00 UTC: no report may read the clock of the machine
 SECOND_NS = 1_000_000_000
@@ -258,12 +260,38 @@ DEMO_FAILURES = FailureRate(
     ),
 )
 
+DEMO_SCORECARD = score(
+    DEMO.findings,
+    (
+        Fault(
+            "latency", "slow-payment", "latency", link="gateway->payment", stream="downstream", asked_ms=1_500.0,
+            measured_ms=1_501.8,
+        ),
+        Fault("cut", "lost-orders", "cut", link="nats->fulfillment"),
+        Fault("burn", "lost-orders", "burn_ms", service="email", asked_ms=50.0),
+        Fault("slow_close", "recovery", "slow_close", link="inventory->redis", took_effect=False),
+    ),
+    {
+        "gateway->payment": ("gateway->payment",),
+        "nats->fulfillment": ("gateway->fulfillment",),
+        "inventory->redis": ("inventory->redis",),
+    },
+    ("slow-payment", "lost-orders", "recovery"),
+)  # fmt: skip
+
+DEMO_BUDGETS = tuple(
+    evaluate(parse(expression), DEMO)
+    for expression in ("hop(gateway->payment).wire_ms.p95 < 50", "hop(inventory->postgresql).wire_ms.p95 < 50 ms")
+)
+
 DEMO_ATTACHMENTS = Attachments(
     source="runs/2026-01-01T00-00-00Z-lost-seconds",
     exemplars=(SLOW_CHECKOUT, LOST_ORDER),
     distributions=(DEMO_DISTRIBUTION,),
     failure_rates=(DEMO_FAILURES,),
     timeline=DEMO_TIMELINE,
+    budgets=DEMO_BUDGETS,
+    scorecard=DEMO_SCORECARD,
     files=("runs/2026-01-01T00-00-00Z-lost-seconds/report.html",),
     commands=(f"tracegap trace {SLOW_TRACE[:8]} runs/2026-01-01T00-00-00Z-lost-seconds",),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.diagnosis import InputSummary
 from analysis.report import html
-from tests.analysis.report.samples import DEMO, DEMO_ATTACHMENTS, EMPTY, SLOW_CHECKOUT, SLOW_PAYMENT
+from tests.analysis.report.samples import DEMO, DEMO_ATTACHMENTS, DEMO_SCORECARD, EMPTY, SLOW_CHECKOUT, SLOW_PAYMENT
 
 EVIL = "</style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`&{{ 7*7 }}\x1b[31m"
 VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
@@ -65,10 +65,17 @@ def evil_report() -> str:
     logs = tuple(replace(line, service=EVIL, body=EVIL) for line in SLOW_CHECKOUT.logs)
     exemplar = replace(SLOW_CHECKOUT, trace_id=EVIL, title=EVIL, rows=rows, logs=logs, warnings=(EVIL,))
     distribution = replace(DEMO_ATTACHMENTS.distributions[0], quantity=EVIL)
+    scores = tuple(
+        replace(s, rank=1, fault=replace(s.fault, kind=EVIL, link=EVIL, phase=EVIL)) for s in DEMO_SCORECARD.faults
+    )
+    scorecard = replace(DEMO_SCORECARD, faults=scores, quiet_phases=(EVIL,))
+    budgets = tuple(replace(b, budget=replace(b.budget, text=EVIL), message=EVIL) for b in DEMO_ATTACHMENTS.budgets)
     rates = (replace(DEMO_ATTACHMENTS.failure_rates[0], hop=EVIL),)
     attachments = replace(
         DEMO_ATTACHMENTS,
         failure_rates=rates,
+        budgets=budgets,
+        scorecard=scorecard,
         source=EVIL,
         exemplars=(exemplar,),
         distributions=(distribution,),
