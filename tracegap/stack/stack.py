@@ -19,6 +19,7 @@ from tracegap.stack.environment import base_environment, service_environment
 from tracegap.stack.links import LinkProxies
 from tracegap.stack.ports import LOOPBACK, reserve_port
 from tracegap.stack.probes import Probe, http_probe, line_probe, nats_probe, postgres_probe, redis_probe
+from tracegap.stack.programs import script
 from tracegap.stack.supervisor import Process, Supervisor, log_tail
 
 __all__ = ["Delivery", "Stack", "StackOptions"]
@@ -235,7 +236,6 @@ class Stack:
     def _service_step(self, service: Service) -> _Step:
         port = self.ports[service.name]
         uvicorn = ("uvicorn", service.app, "--host", LOOPBACK, "--port", str(port), "--no-access-log")
-        scripts = Path(sys.executable).parent
         environment = {
             **base_environment(),
             "SHOP_DELIVERY": self.options.delivery,
@@ -245,7 +245,13 @@ class Stack:
             environment[link.variable] = _url(link.protocol, self.listens[link.name])
         command: tuple[str, ...] = (sys.executable, "-P", "-m", *uvicorn)
         if service.instrumented or self.options.trace_bank:
-            command = (str(scripts / "opentelemetry-instrument"), sys.executable, "-P", "-m", *uvicorn)
+            command = (
+                str(script("opentelemetry-instrument", "opentelemetry-distro")),
+                sys.executable,
+                "-P",
+                "-m",
+                *uvicorn,
+            )
             environment |= service_environment(service.name, self.otlp_http_url)
         process = Process(service.name, command, environment, self.directory)
         # It needs nobody to be ready: it connects when they are, and its health says when it has.
