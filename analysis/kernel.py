@@ -69,7 +69,12 @@ class Kernel(Generic[P, R]):
         function = types.FunctionType(self.python.__code__, names, self.python.__name__, self.python.__defaults__)
         function.__qualname__ = self.python.__qualname__
         function.__module__ = self.python.__module__
-        compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, **self._options)(function)
+        compiled: Callable[P, R]
+        try:
+            compiled = numba.njit(cache=True, nogil=True, **self._options)(function)
+        except RuntimeError:
+            # Neither this package's folder nor the user's cache can be written to: compile anew in every process.
+            compiled = numba.njit(nogil=True, **self._options)(function)
         return compiled
 
 
