@@ -23,6 +23,7 @@ from analysis.report.printable import one_line, printable, shortened
 __all__ = ["render", "render_trace"]
 
 MAX_MAP_HOPS = 40
+MAX_TABLE_HOPS = 500
 MAX_ROWS = 400
 MAX_BUDGET_OPERATIONS = 12
 # A stretch shorter than this part of its trace is nothing to look at: its row is left out, its time stays in the sums.
@@ -65,7 +66,7 @@ def render(diagnosis: Diagnosis, attachments: Attachments | None = None) -> str:
             d=diagnosis,
             a=attachments,
             headline=headline(diagnosis),
-            hops=costliest,
+            hops=costliest[:MAX_TABLE_HOPS],
             hop_map=hop_map(costliest[:MAX_MAP_HOPS]),
             max_map_hops=MAX_MAP_HOPS,
             blamed=blamed,
@@ -74,6 +75,7 @@ def render(diagnosis: Diagnosis, attachments: Attachments | None = None) -> str:
             failures=failures,
             timeline=timeline,
             budgets=_budgets(diagnosis),
+            max_budgets=MAX_BUDGET_OPERATIONS,
             traces=[(exemplar, _lanes(exemplar)) for exemplar in attachments.exemplars],
             drawn={exemplar.trace_id for exemplar in attachments.exemplars},
         )

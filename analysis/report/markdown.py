@@ -16,6 +16,7 @@ from analysis.report.text import finding_numbers
 __all__ = ["code", "escaped", "render"]
 
 SIGNS = {"ok": "✅", "degraded": "⚠️", "failing": "❌", "inconclusive": "❔"}
+MAX_FINDINGS = 8
 MAX_HOPS = 10
 MAX_WARNINGS = 5
 
@@ -33,8 +34,10 @@ def render(diagnosis: Diagnosis, attachments: Attachments | None = None) -> str:
     lines = [f"## {SIGNS[diagnosis.verdict]} tracegap: {diagnosis.verdict}", "", escaped(headline(diagnosis)), ""]
     lines += [f"- {escaped(reason)}" for reason in diagnosis.reasons] + [""] * bool(diagnosis.reasons)
     lines += _budgets(attachments)
-    for finding in diagnosis.findings:
+    for finding in diagnosis.findings[:MAX_FINDINGS]:
         lines += _finding(finding)
+    if len(diagnosis.findings) > MAX_FINDINGS:
+        lines += [f"And {words.count_of(len(diagnosis.findings) - MAX_FINDINGS, 'lesser finding')}.", ""]
     lines += _hops(diagnosis)
     counts = (
         f"{words.count_of(summary.traces, 'trace')}, {words.count_of(summary.spans, 'span')}, "

@@ -31,6 +31,8 @@ VERDICT_STYLES: dict[Verdict, str] = {
 HELD, BROKEN = ("✓", "green"), ("✗", "bold red")
 
 MIN_WIDTH = 80
+MAX_FINDINGS = 10
+MAX_WARNINGS = 6
 MAX_HOPS = 15
 MAX_OPERATIONS = 6
 OPERATION_WORTH_A_BAR = 0.01
@@ -102,14 +104,21 @@ def _headline(diagnosis: Diagnosis, attachments: Attachments) -> RenderableType:
         counts += f"; {words.count_of(summary.incomplete_traces, 'trace')} incomplete"
     lines: list[RenderableType] = [line, Text(counts)]
     lines += [Text(f"! {printable(reason)}", style="magenta") for reason in diagnosis.reasons]
-    lines += [Text(f"! {printable(warning)}", style="yellow") for warning in summary.warnings]
+    lines += [Text(f"! {printable(warning)}", style="yellow") for warning in summary.warnings[:MAX_WARNINGS]]
+    if len(summary.warnings) > MAX_WARNINGS:
+        more = words.count_of(len(summary.warnings) - MAX_WARNINGS, "more warning")
+        lines.append(Text(f"! and {more}", style="yellow"))
     return Group(*lines)
 
 
 def _findings(diagnosis: Diagnosis) -> RenderableType:
     if not diagnosis.findings:
         return Group(heading("FINDINGS"), Text(headline(diagnosis)))
-    return Group(heading("FINDINGS"), *(_finding(finding) for finding in diagnosis.findings))
+    shown = [_finding(finding) for finding in diagnosis.findings[:MAX_FINDINGS]]
+    if len(diagnosis.findings) > MAX_FINDINGS:
+        more = words.count_of(len(diagnosis.findings) - MAX_FINDINGS, "lesser finding")
+        shown.append(Text(f"and {more}: --format html and --format json have all", style="dim"))
+    return Group(heading("FINDINGS"), *shown)
 
 
 def _finding(finding: Finding) -> RenderableType:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,8 +12,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import jsonschema
+import pyarrow.parquet
 import pytest
 
+from tests.analysis.builders import span, table
 from tests.tracegap.checkouts import write_run, write_spans
 from tests.tracegap.command import Result, run_tracegap
 from tracegap.analyze import FORMATS, analyze_locations, peer_names
@@ -207,3 +210,38 @@ def test_help_describes_every_option_and_loads_no_analysis() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "--baseline" in done.stdout
+
+
+def test_a_callee_without_spans_is_called_what_peer_says(tracegap: Tracegap, tmp_path: Path) -> None:
+    """`--peer` names an address that nothing in the traces names."""
+    spans = [
+        made
+        for number in range(3)
+        for made in (
+            span("root", trace=f"T{number}", service="shop", kind="server", ms=9),
+            span("call", parent="root", trace=f"T{number}", service="shop", kind="client", address="10.0.0.7:80"),
+        )
+    ]
+    path = tmp_path / "spans.parquet"
+    pyarrow.parquet.write_table(table(*spans), path)
+    report = report_of(tracegap("analyze", path, "--peer", "10.0.0.7:80=tax office", "--format", "json"))
+    assert [hop["hop"] for hop in report["hops"]] == ["shop->tax office"]
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_are_for_terminals_that_want_them(run: Path, no_color: str, coloured: bool) -> None:
+    """On a terminal the report is coloured, unless NO_COLOR says no."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "tracegap", "analyze", str(run)]
+    environment = {**os.environ, "NO_COLOR": no_color, "TERM": "xterm", "COLUMNS": "100"}
+    written = bytearray()
+    with subprocess.Popen(command, stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # what Linux says when the other end of a terminal is closed
+            while chunk := os.read(ours, 65536):
+                written += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"FAILING" in written
+    assert (b"\x1b[" in written) == coloured

@@ -160,3 +160,12 @@ def test_a_thin_report_is_not_shown_as_a_clean_one() -> None:
     page = html.render(EMPTY)
     assert "this is not a clean report" in page
     assert page.index("No trace was read.") < page.index('id="findings"')
+
+
+def test_a_system_of_thousands_of_hops_is_a_page_that_opens() -> None:
+    """The map and the table show the costliest, and say so."""
+    hops = tuple(replace(DEMO.hops[0], hop=f"a->{index:05}") for index in range(5000))
+    page = html.render(replace(DEMO, hops=hops), DEMO_ATTACHMENTS)
+    assert len(page) < 1_000_000
+    assert "The 500 costliest of 5,000 hops" in page
+    assert "the 40 costliest of 5,000 hops" in page

@@ -139,6 +139,18 @@ def test_thousands_of_hops_are_cut_to_the_costliest() -> None:
     assert report.count("a->0") < 20
 
 
+def test_hundreds_of_findings_and_warnings_are_cut() -> None:
+    """The dearest stay, and the report says how many more there are and where."""
+    diagnosis = replace(
+        DEMO,
+        findings=tuple(replace(SLOW_PAYMENT, rank=rank) for rank in range(1, 301)),
+        input=replace(DEMO.input, warnings=tuple(f"warning {number}" for number in range(300))),
+    )
+    report = text.render(diagnosis)
+    assert "and 290 lesser findings" in report
+    assert "and 294 more warnings" in report
+
+
 def worst_hop() -> HopSummary:
     return replace(PAYMENT_HOP, hop="a->worst", stats=replace(PAYMENT_HOP.stats, failed=600))
 
