@@ -1,18 +1,23 @@
 """What the analysis refuses.
 
 AnalysisError
+├── BadQuery           a search that cannot be understood
 └── UnreadableSource   a file, an answer or a stream that holds no spans we can read
 
-Defects inside readable data (a missing parent, a span that ends before it starts) are values in the result, never errors.
+Defects inside readable data (a missing parent, a span that ends before it starts) are values in the result, no errors.
 """
 
 from __future__ import annotations
 
-__all__ = ["AnalysisError", "UnreadableSource"]
+__all__ = ["AnalysisError", "BadQuery", "UnreadableSource"]
 
 
 class AnalysisError(Exception):
     """One clear line for the person who asked."""
+
+
+class BadQuery(AnalysisError):
+    """Names the term and says what was expected."""
 
 
 class UnreadableSource(AnalysisError):

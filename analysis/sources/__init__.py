@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from analysis.errors import UnreadableSource
-from analysis.sources.locations import contents, files
-from analysis.sources.noticed import Warnings
-from analysis.sources.reading import read_content
+from analysis.sources.live import Progress
+from analysis.sources.reading import read_parts
 from analysis.sources.tables import Tables
 
 __all__ = ["ReadResult", "read"]
@@ -23,25 +21,18 @@ class ReadResult:
     warnings: tuple[str, ...]
 
 
-def read(locations: Sequence[str]) -> ReadResult:
+def read(
+    locations: Sequence[str], *, columns: Mapping[str, str] | None = None, progress: Progress | None = None
+) -> ReadResult:
     """Everything in these files, directories, globs, `-` (standard input) and URLs, detected by content.
 
+    `columns` maps our columns to those of foreign Parquet files; `progress` is told, in words, how far a long read is.
     Raises UnreadableSource. In a directory, files of unknown form are left out with a warning if one can be read.
     """
     parts: list[Tables] = []
     lines: list[str] = []
-    for location in locations:
-        found = files(location)
-        refused: list[UnreadableSource] = []
-        for file in found:
-            warnings = Warnings(file)
-            try:
-                parts.append(read_content(contents(file, warnings), warnings))
-            except UnreadableSource as error:
-                refused.append(error)
-            lines.extend(warnings.lines())
-        if len(refused) == len(found):
-            raise refused[0]
-        lines.extend(str(error) for error in refused)
-    tables = Tables.concat(parts)
-    return ReadResult(tables.spans, tables.logs, tuple(lines))
+    for tables, noticed in read_parts(locations, columns=columns, progress=progress):
+        parts.append(tables)
+        lines.extend(noticed)
+    whole = Tables.concat(parts)
+    return ReadResult(whole.spans, whole.logs, tuple(lines))

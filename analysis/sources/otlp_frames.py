@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 
-__all__ = ["Range", "complete_entries", "delimited", "frames", "holds_logs", "varint"]
+__all__ = ["Range", "delimited", "entry_ends", "frames", "holds_logs", "varint"]
 
 Buffer = bytes | mmap.mmap | memoryview
 Range = tuple[int, int]
@@ -38,15 +38,15 @@ def delimited(data: Buffer) -> Iterator[Range]:
         yield begin, at
 
 
-def complete_entries(data: Buffer) -> int:
-    """Where the last complete top-level field of a message ends: its whole length, unless it is cut short."""
+def entry_ends(data: Buffer) -> Iterator[int]:
+    """Where each complete top-level field of a message ends; the last is the message's end, unless it is cut short."""
     at = 0
     while at < len(data):
         end = _field_end(data, at)
         if end is None or end > len(data):
-            return at
+            return
+        yield end
         at = end
-    return at
 
 
 def holds_logs(message: Buffer) -> bool:

@@ -1,9 +1,10 @@
-"""The content of one file into tables: detect its form, and let that form's reader read it."""
+"""From locations to tables: find the files, detect the form of each, and let that form's reader read it."""
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from analysis.errors import UnreadableSource
 from analysis.sources import otlp_frames, otlp_protobuf
@@ -11,6 +12,8 @@ from analysis.sources.detect import Form, form_of
 from analysis.sources.json_documents import documents
 from analysis.sources.json_forms import JsonReader
 from analysis.sources.json_units import walkable_units
+from analysis.sources.live import Progress, is_live, read_live
+from analysis.sources.locations import contents, files
 from analysis.sources.log_rows import LogRows
 from analysis.sources.noticed import Warnings
 from analysis.sources.otlp_frames import Range
@@ -21,57 +24,90 @@ from analysis.sources.tables import Tables
 from analysis.sources.walked_forms import OTLP_PROTOBUF
 from analysis.sources.walking import as_bytes, walk_units
 
-__all__ = ["read_content"]
+__all__ = ["read_content", "read_parts"]
 
 Buffer = bytes | mmap.mmap
+_Rows = TypeVar("_Rows")
 
 WALK_FROM_BYTES = 8 << 20
 """From here on loading numba (about a second) costs less than what the compiled walk saves."""
 
 
-def read_content(data: Buffer, warnings: Warnings) -> Tables:
-    """The spans and logs in the content of one file. Raises UnreadableSource."""
-    match form_of(data):
+def read_parts(
+    locations: Sequence[str], *, columns: Mapping[str, str] | None = None, progress: Progress | None = None
+) -> Iterator[tuple[Tables, Sequence[str]]]:
+    """Part after part of all locations, each with the warnings that go with it. Raises UnreadableSource."""
+    for location in locations:
+        if is_live(location):
+            warnings = Warnings(location)
+            yield read_live(location, warnings, progress), warnings.lines()
+            continue
+        found = files(location)
+        refused: list[UnreadableSource] = []
+        spans = 0
+        for file in found:
+            warnings = Warnings(file)
+            try:
+                for tables in read_content(contents(file, warnings), warnings, columns):
+                    spans += len(tables.spans)
+                    yield tables, ()
+                    if progress:
+                        progress(f"{file}: {spans:,} spans")
+            except UnreadableSource as error:
+                refused.append(error)
+            yield Tables(), warnings.lines()
+        if len(refused) == len(found):
+            raise refused[0]
+        yield Tables(), [str(error) for error in refused]
+
+
+def read_content(data: Buffer, warnings: Warnings, columns: Mapping[str, str] | None = None) -> Iterator[Tables]:
+    """The spans and logs in the content of one file, part after part. Raises UnreadableSource."""
+    form = form_of(data)
+    match form:
         case Form.PARQUET:
-            return read_parquet(data, warnings)
+            yield read_parquet(data, warnings, columns)
         case Form.JSON:
-            return _read_json(data, warnings)
+            yield from _read_json(data, warnings)
         case Form.OTLP_FRAMES:
-            return _read_messages(data, otlp_frames.frames(data), warnings)
+            yield from _read_messages(data, otlp_frames.frames(data), warnings)
         case Form.OTLP_DELIMITED:
-            return _read_messages(data, otlp_frames.delimited(data), warnings)
+            yield from _read_messages(data, otlp_frames.delimited(data), warnings)
         case Form.OTLP_MESSAGE:
-            return _read_message(data, warnings)
+            yield from _read_message(data, warnings)
         case Form.EMPTY:
             warnings.count("is empty")
-            return Tables()
-    expected = "expected OTLP (protobuf or JSON), Jaeger, Zipkin v2, Tempo or console spans, or Parquet"
-    raise UnreadableSource(warnings.location, f"unknown form; {expected}", "byte 0")
+        case Form.UNKNOWN:
+            expected = "expected OTLP (protobuf or JSON), Jaeger, Zipkin v2, Tempo or console spans, or Parquet"
+            raise UnreadableSource(warnings.location, f"unknown form; {expected}", "byte 0")
 
 
-def _read_json(data: Buffer, warnings: Warnings) -> Tables:
+def _read_json(data: Buffer, warnings: Warnings) -> Iterator[Tables]:
     if len(data) >= WALK_FROM_BYTES and (walkable := walkable_units(as_bytes(data))):
         form, units = walkable
-        return Tables.concat(list(walk_units(as_bytes(data), units, form, warnings)))
+        yield from walk_units(as_bytes(data), units, form, warnings)
+        return
     reader = JsonReader(warnings)
     for document in documents(bytes(data), warnings):
         reader.add(document)
     reader.finish()
-    return Tables(span_table(reader.spans.columns(), warnings), reader.logs.table())
+    yield Tables(span_table(reader.spans.columns(), warnings), reader.logs.table())
 
 
-def _read_message(data: Buffer, warnings: Warnings) -> Tables:
-    end = otlp_frames.complete_entries(data)
+def _read_message(data: Buffer, warnings: Warnings) -> Iterator[Tables]:
+    ends = list(otlp_frames.entry_ends(data))
+    end = ends[-1] if ends else 0
+    if end == 0:
+        raise UnreadableSource(
+            warnings.location, "not an OTLP protobuf message, or cut short in its first resource", "byte 0"
+        )
     if end < len(data):
-        if end == 0:
-            raise UnreadableSource(
-                warnings.location, "not an OTLP protobuf message, or cut short in its first resource", "byte 0"
-            )
         warnings.count(f"the message is cut short or damaged at byte {end}: what precedes it is read")
-    return _read_messages(data, [(0, end)], warnings)
+    # A message is the same as its entries one after another: each can be read alone.
+    yield from _read_messages(data, zip([0, *ends[:-1]], ends, strict=True), warnings)
 
 
-def _read_messages(data: Buffer, ranges: Iterable[Range], warnings: Warnings) -> Tables:
+def _read_messages(data: Buffer, ranges: Iterable[Range], warnings: Warnings) -> Iterator[Tables]:
     spans, logs = [], []
     for begin, end in ranges:
         if end > len(data):
@@ -81,27 +117,43 @@ def _read_messages(data: Buffer, ranges: Iterable[Range], warnings: Warnings) ->
         else:
             spans.append((begin, end))
     if sum(end - begin for begin, end in spans) >= WALK_FROM_BYTES:
-        parts = list(walk_units(as_bytes(data), spans, OTLP_PROTOBUF, warnings))
+        yield from walk_units(as_bytes(data), spans, OTLP_PROTOBUF, warnings)
     else:
-        parts = [_read_spans(data, spans, warnings)]
-    return Tables.concat([*parts, _read_logs(data, logs, warnings)])
+        yield _read_spans(data, spans, warnings)
+    if logs:
+        yield _read_logs(data, logs, warnings)
 
 
-def _read_spans(data: Buffer, ranges: Iterable[Range], warnings: Warnings) -> Tables:
+def _read_spans(data: Buffer, ranges: Sequence[Range], warnings: Warnings) -> Tables:
     rows = SpanRows()
-    for begin, end in ranges:
-        try:
-            otlp_protobuf.add_spans(data[begin:end], rows)
-        except otlp_protobuf.DecodeError:
-            warnings.count(f"export at byte {begin} is damaged and left out")
+    damaged = [begin for begin, end in ranges if not _taken(otlp_protobuf.add_spans, data[begin:end], rows)]
+    _note_damage(damaged, len(ranges), warnings)
     return Tables(spans=span_table(rows.columns(), warnings))
 
 
-def _read_logs(data: Buffer, ranges: Iterable[Range], warnings: Warnings) -> Tables:
+def _read_logs(data: Buffer, ranges: Sequence[Range], warnings: Warnings) -> Tables:
     rows = LogRows()
-    for begin, end in ranges:
-        try:
-            otlp_protobuf.add_logs(data[begin:end], rows)
-        except otlp_protobuf.DecodeError:
-            warnings.count(f"export at byte {begin} is damaged and left out")
+    damaged = [begin for begin, end in ranges if not _taken(otlp_protobuf.add_logs, data[begin:end], rows)]
+    _note_damage(damaged, len(ranges), warnings)
     return Tables(logs=rows.table())
+
+
+def _taken(add: Callable[[bytes, _Rows], None], message: bytes, rows: _Rows) -> bool:
+    """Add what a message holds; False when it is damaged."""
+    try:
+        add(message, rows)
+    except otlp_protobuf.DecodeError:
+        return False
+    return True
+
+
+def _note_damage(damaged: Sequence[int], exports: int, warnings: Warnings) -> None:
+    """Warn of what was left out. Raises UnreadableSource when nothing was read."""
+    if damaged and len(damaged) == exports:
+        raise UnreadableSource(warnings.location, "not an OTLP protobuf message", f"byte {damaged[0]}")
+    if damaged:
+        warnings.count(
+            f"export at byte {damaged[0]} is damaged and left out",
+            len(damaged),
+            many=f"exports are damaged and left out, the first at byte {damaged[0]}",
+        )
