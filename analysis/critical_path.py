@@ -44,7 +44,7 @@ def critical_path(spans: pa.Table) -> pa.Table:
     to the end of the last span reached through messages.
     """
     columns, links = read_columns(spans)
-    order = order_by_trace(columns.trace_hi, columns.trace_lo)
+    order = order_by_trace(columns)
     return segments(measure(plant(columns, order, links), spans))
 
 

@@ -27,10 +27,10 @@ def observe(spans: pa.Table) -> Observations:
     """All rows that the comparison needs of these complete traces.
 
     `spans` follows SPAN_SCHEMA; traces need not stand together. O(spans log spans per trace); the order of rows and
-    repeated rows do not matter. Traces come out in the order of their ids.
+    repeated rows do not matter. Traces come out in the order of their first starts.
     """
     columns, links = read_columns(spans)
-    order = order_by_trace(columns.trace_hi, columns.trace_lo)
+    order = order_by_trace(columns)
 
     def observe_part(part: TraceOrder) -> Observations:
         forest = plant(columns, part, links)

@@ -234,7 +234,7 @@ def _either(words: Words, first: Int64s, second: Int64s) -> Words:
 
 
 def _nullable(values: npt.NDArray[np.generic], known: npt.NDArray[np.bool_]) -> pa.Array:
-    return pa.array(values, mask=~known)
+    return pa.array(values) if known.all() else pa.array(values, mask=~known)
 
 
 def _table(schema: pa.Schema, columns: dict[str, object]) -> pa.Table:

@@ -91,7 +91,7 @@ class TraceView:
 def trace_view(spans: pa.Table) -> TraceView:
     """The view of the one trace in `spans`. Raises ValueError where there is none or more than one."""
     columns, links = read_columns(spans)
-    order = order_by_trace(columns.trace_hi, columns.trace_lo)
+    order = order_by_trace(columns)
     if len(order.first) != 2:
         raise ValueError(f"expected the spans of one trace, got {len(order.first) - 1} traces")
     found = measure(plant(columns, order, links), spans)

@@ -34,7 +34,9 @@ class Words:
         return Words(take_codes(self.codes, rows), self.values)
 
     def arrow(self) -> pa.DictionaryArray:
-        return pa.DictionaryArray.from_arrays(pa.array(self.codes, mask=self.codes < 0), self.values)
+        missing = self.codes < 0
+        codes = pa.array(self.codes, mask=missing) if missing.any() else pa.array(self.codes)
+        return pa.DictionaryArray.from_arrays(codes, self.values)
 
     @cached_property
     def ranks(self) -> Int32s:

@@ -26,7 +26,7 @@ CLIENT, SERVER, PRODUCER, CONSUMER = 3, 2, 4, 5
 
 @dataclass(frozen=True)
 class TraceOrder:
-    """`rows[first[t]:first[t + 1]]` are the table rows of trace t; traces stand in the order of their ids."""
+    """`rows[first[t]:first[t + 1]]` are the table rows of trace t; traces stand in the order of their first starts."""
 
     rows: Int64s
     first: Int64s
@@ -42,19 +42,25 @@ def slots_for(items: int) -> int:
     return 1 << max(3, (2 * int(items) - 1).bit_length())
 
 
-def order_by_trace(trace_hi: Int64s, trace_lo: Int64s) -> TraceOrder:
-    """Group rows by trace id. O(rows); no sort over rows, traces alone are sorted."""
+def order_by_trace(columns: SpanColumns) -> TraceOrder:
+    """Group rows by trace id. O(rows); no sort over rows, traces alone are sorted.
+
+    Traces stand by time and not by id: rows of neighbours in time are neighbours in most tables, and memory is read
+    in the order in which it lies.
+    """
+    trace_hi, trace_lo = columns.trace_hi, columns.trace_lo
     count = len(trace_hi)
     if not count:
         return TraceOrder(np.empty(0, np.int64), np.zeros(1, np.int64))
     runs = 1 + int(np.count_nonzero((trace_hi[1:] != trace_hi[:-1]) | (trace_lo[1:] != trace_lo[:-1])))
-    code, leader = np.empty(count, np.int64), np.empty(count, np.int64)
-    slots = np.full(slots_for(runs), -1, np.int64)
-    traces = number_traces.run(count, (trace_hi, trace_lo), (slots, code, leader))
+    code, leader, earliest = np.empty(count, np.int32), np.empty(runs, np.int64), np.empty(runs, np.int64)
+    slots = np.full(slots_for(runs), -1, np.int32)
+    traces = number_traces.run(count, (trace_hi, trace_lo, columns.start_ns), (slots, code, leader, earliest))
+    del slots
     leader = leader[:traces]
-    by_id = np.lexsort((trace_lo[leader].view(np.uint64), trace_hi[leader].view(np.uint64)))
-    rank = np.empty(traces, np.int64)
-    rank[by_id] = np.arange(traces)
+    by_time = np.lexsort((trace_lo[leader].view(np.uint64), trace_hi[leader].view(np.uint64), earliest[:traces]))
+    rank = np.empty(traces, np.int32)
+    rank[by_time] = np.arange(traces)
     code = rank[code]
     first = np.zeros(traces + 1, np.int64)
     np.cumsum(np.bincount(code, minlength=traces), out=first[1:])
@@ -64,13 +70,15 @@ def order_by_trace(trace_hi: Int64s, trace_lo: Int64s) -> TraceOrder:
 
 
 @kernel
-def number_traces(hi, lo, slots, code, leader):  # type: ignore[no-untyped-def]
+def number_traces(hi, lo, start, slots, code, leader, earliest):  # type: ignore[no-untyped-def]
     """Number trace ids in order of appearance; `leader[t]` is the first row of t. Returns how many there are."""
     mask = len(slots) - 1
     count = 0
     for row in range(len(hi)):
         if row > 0 and hi[row] == hi[row - 1] and lo[row] == lo[row - 1]:
-            code[row] = code[row - 1]
+            trace = code[row - 1]
+            code[row] = trace
+            earliest[trace] = min(earliest[trace], start[row])
             continue
         place = ((hi[row] * HASH_A + lo[row] * HASH_B) >> 32) & mask
         while True:
@@ -79,12 +87,14 @@ def number_traces(hi, lo, slots, code, leader):  # type: ignore[no-untyped-def]
                 trace = count
                 slots[place] = trace
                 leader[trace] = row
+                earliest[trace] = start[row]
                 count += 1
                 break
             if hi[leader[trace]] == hi[row] and lo[leader[trace]] == lo[row]:
                 break
             place = (place + 1) & mask
         code[row] = trace
+        earliest[trace] = min(earliest[trace], start[row])
     return count
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ import analysis.kernel
 from analysis.critical_path import critical_path
 from analysis.observations import CATEGORIES, Observations, concat
 from analysis.observe import observe
+from analysis.span_table import SPAN_SCHEMA
 from analysis.trace_view import trace_view
 from tests.analysis.builders import Span, span, table
 from tests.analysis.strategies import batches, traces
@@ -125,6 +127,26 @@ def test_an_empty_table_has_empty_observations() -> None:
     observed = observe(table())
     assert [len(getattr(observed, name)) for name in ("traces", "hops", "own", "defects")] == [0, 0, 0, 0]
     assert len(critical_path(table())) == 0
+
+
+def test_a_trace_of_three_hundred_thousand_spans_is_walked() -> None:
+    """One parent with very many children, the worst order for each sort: every child inside the one before it."""
+    count = 300_000
+    place = np.arange(count)
+    words = pa.DictionaryArray.from_arrays(pa.array(place % 3, pa.int32()), pa.array(["a", "b", "c"]))
+    columns = {
+        "trace_id": pa.array([b"one trace of all"] * count, pa.binary(16)),
+        "span_id": pa.array(place + 1, pa.uint64()),
+        "parent_span_id": pa.array(np.where(place > 0, 1, 0), pa.uint64()),
+        "start_ns": pa.array(10**18 + place),
+        "end_ns": pa.array(10**18 + 3 * count - place),
+        "service": words,
+        "name": words,
+    }
+    spans = pa.table([columns.get(f.name, pa.nulls(count, f.type)) for f in SPAN_SCHEMA], schema=SPAN_SCHEMA)
+    (trace,) = observe(spans.take(pa.array(place[::-1]))).traces.to_pylist()
+    assert sum(trace[f"{name}_ns"] for name in CATEGORIES) == trace["duration_ns"] == 3 * count
+    assert trace["spans"] == count
 
 
 def test_a_chain_ten_thousand_deep_is_walked() -> None:

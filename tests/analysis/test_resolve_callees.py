@@ -79,7 +79,7 @@ def test_path_time_is_not_counted_twice_when_rows_are_added() -> None:
 
 
 def test_a_consumer_in_a_trace_of_its_own_is_joined_by_its_link() -> None:
-    """The message was not lost: its consumer began another trace, with a link to the `create` span; 18 ms in the queue."""
+    """Not lost: the consumer began another trace, with a link to the `create` span. 18 ms in the queue."""
     spans = [
         span("create", trace="A", service="gateway", kind="producer", destination="orders"),
         span("send", trace="A", parent="create", service="gateway", kind="producer", start_ms=1, ms=2),
