@@ -7,6 +7,7 @@ connections that reach it and passes every later one on to the real upstream, bo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
@@ -64,44 +65,53 @@ class Gate:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        relays: set[asyncio.Task[None]] = set()
-
-        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if self._dropped < self._drop:
-                self._dropped += 1
-                _reset(writer)
-                self._on_drop(self._dropped)
-                return
-            relay = asyncio.create_task(self._relay(reader, writer))
-            relays.add(relay)
-            relay.add_done_callback(relays.discard)
-
         try:
-            server = await asyncio.start_server(accept, self._host, 0)
+            listener = socket.create_server((self._host, 0))
         except OSError as error:
             self._listening.set_exception(error)
             return
-        self._listening.set_result(server.sockets[0].getsockname()[1])
-        await self._stop.wait()
-        server.close()
-        for relay in relays:
+        listener.settimeout(0)
+        relays: dict[asyncio.Task[None], socket.socket] = {}
+        with listener:
+            # Not `sock_accept`: when that is cancelled, a connection that it has just accepted is lost and never closed.
+            self._loop.add_reader(listener, self._accept, listener, relays)
+            self._listening.set_result(listener.getsockname()[1])
+            await self._stop.wait()
+            self._loop.remove_reader(listener)
+        left = dict(relays)
+        for relay in left:
             relay.cancel()
-        await asyncio.gather(*relays, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
+        for connection in left.values():
+            connection.close()  # also of a relay that had not begun
 
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, listener: socket.socket, relays: dict[asyncio.Task[None], socket.socket]) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            connection, _ = listener.accept()
+            connection.settimeout(0)
+            if self._dropped < self._drop:
+                _reset(connection)
+                self._dropped += 1
+                self._on_drop(self._dropped)
+                return
+            relay = asyncio.create_task(self._relay(connection))
+            relays[relay] = connection
+            relay.add_done_callback(relays.pop)
+
+    async def _relay(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        ends = [writer]
         try:
             upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
-        except OSError:
-            _reset(writer)
-            return
-        try:
+            ends.append(upstream_writer)
             await asyncio.gather(_pump(reader, upstream_writer), _pump(upstream_reader, writer))
         except OSError:
-            _reset(writer)
-            _reset(upstream_writer)
+            for end in ends:
+                _reset_on_close(end.get_extra_info("socket"))
+                end.transport.abort()
         finally:
-            writer.close()
-            upstream_writer.close()
+            for end in ends:
+                end.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -111,8 +121,11 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.write_eof()
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def _reset(connection: socket.socket) -> None:
+    _reset_on_close(connection)
+    connection.close()
+
+
+def _reset_on_close(connection: socket.socket) -> None:
     """End with a TCP reset instead of an orderly end."""
-    ended = writer.get_extra_info("socket")
-    ended.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
