@@ -16,6 +16,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracegap.errors import UnusableInput
+from tracegap.report_options import (
+    FORMATS,
+    LOCATIONS_HELP,
+    budget_option,
+    format_option,
+    output_option,
+    peer_option,
+)
 from tracegap.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -36,14 +44,6 @@ __all__ = [
     "peer_names",
     "read_locations",
 ]
-
-FORMATS = ("text", "json", "html", "markdown", "junit")
-
-LOCATIONS_HELP = (
-    "PATH is a run directory, a file or directory of spans (OTLP, Jaeger, Zipkin, Tempo, console or Parquet, also"
-    " compressed), a glob, or - for standard input. URL is a running Jaeger, Zipkin or Tempo: jaeger+http://HOST:PORT,"
-    " zipkin+http://HOST:PORT, tempo+http://HOST:PORT."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,30 +207,10 @@ def peer_names(options: Sequence[str]) -> dict[str, str]:
     help="Spans from when the system was well, to compare with; repeatable. Without it a run is compared with its own"
     " baseline phase, and anything else with its own fast traces.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the report."
-)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Where the report goes; - is standard output, with nothing else on it. Default: standard output.",
-)
-@click.option(
-    "--budget",
-    "budgets",
-    multiple=True,
-    metavar="EXPR",
-    help="What must hold, such as 'hop(gateway->payment).wire_ms.p95 < 50'; repeatable. A broken budget ends with"
-    " exit code 1.",
-)
-@click.option(
-    "--peer",
-    "peers",
-    multiple=True,
-    metavar="HOST:PORT=NAME",
-    help="Name of a callee that sends no spans and is known by its address alone; repeatable.",
-)
+@format_option
+@output_option
+@budget_option
+@peer_option
 def command(
     locations: tuple[str, ...],
     baseline: tuple[str, ...],

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tracegap.analyze import LOCATIONS_HELP, address_book_of, observed, peer_names, read_locations
+from tracegap.analyze import address_book_of, observed, peer_names, read_locations
 from tracegap.errors import UnusableInput
+from tracegap.report_options import LOCATIONS_HELP, output_option, peer_option
 from tracegap.reports import deliver, output_width, wants_colour
 
 if TYPE_CHECKING:
@@ -33,19 +34,8 @@ MAX_CANDIDATES = 3
     show_default=True,
     help="Form of the output; json has the critical path, segment by segment.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Where the output goes; - is standard output, with nothing else on it. Default: standard output.",
-)
-@click.option(
-    "--peer",
-    "peers",
-    multiple=True,
-    metavar="HOST:PORT=NAME",
-    help="Name of a callee that sends no spans and is known by its address alone; repeatable.",
-)
+@output_option
+@peer_option
 def command(trace_id: str, locations: tuple[str, ...], form: str, output: str | None, peers: tuple[str, ...]) -> None:
     """Show the trace whose id is ID, or begins with ID: where its time went, what failed, and what was logged."""
     from analysis.report.exemplar_building import draw_trace
