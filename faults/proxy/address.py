@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import os
 import socket
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from faults.proxy.errors import AddressError
 
 __all__ = [
+    "BACKLOG",
     "Address",
     "bound_address",
     "listening_socket",
@@ -89,6 +91,7 @@ def _port_number(text: str) -> int:
     return port
 
 
+@functools.lru_cache(maxsize=1024)
 def literal(text: str) -> Address | None:
     """The address when it needs no name service, None when it does; `AddressError` when it is none."""
     host, port_text = split_host_port(text)

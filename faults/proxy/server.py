@@ -11,7 +11,7 @@ from random import Random
 
 import uvloop
 
-from faults.proxy.address import Address, bound_address, listening_socket, resolve
+from faults.proxy.address import BACKLOG, Address, bound_address, listening_socket, resolve
 from faults.proxy.api import Api
 from faults.proxy.collection import Collection
 from faults.proxy.http_server import HttpConnection
@@ -41,14 +41,13 @@ async def serving(
             await proxies.add_or_replace(request)
         sock = listening_socket((await resolve(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))[0])
         api = Api(proxies, traffic)
-        http = await loop.create_server(lambda: HttpConnection(api.answer, connections), sock=sock)
+        http = await loop.create_server(lambda: HttpConnection(api.answer, connections), sock=sock, backlog=BACKLOG)
         try:
             yield bound_address(sock)
         finally:
             http.close()
             for connection in list(connections):
                 connection.abort()
-            await http.wait_closed()
     finally:
         proxies.stop()
         poller.close()

@@ -19,13 +19,13 @@ class Bandwidth(Toxic):
     rate: int
 
     def pipe(self, stub: Stub) -> Pipe:
-        free_ns = 0
+        free_ns = late_ns = 0
         while (chunk := (yield RECEIVE)) is not None:
             rest = memoryview(chunk.data)
             if self.rate <= 0:
                 yield Hold(FOREVER_NS, chunk)
-            # The schedule is absolute: a timer that wakes late does not lower the rate. An idle line saves nothing up.
-            free_ns = max(free_ns, stub.clock_ns())
+            # What a timer woke late is made up for, so that it does not lower the rate. An idle line saves nothing up.
+            free_ns = max(free_ns, stub.clock_ns() - late_ns)
             while len(rest) > self.rate * PIECE_MS:
                 free_ns += PIECE_MS * MILLISECOND_NS
                 yield Hold(free_ns, Chunk(rest, chunk.read_ns))
@@ -34,4 +34,5 @@ class Bandwidth(Toxic):
             free_ns += len(rest) * MILLISECOND_NS // self.rate
             last = Chunk(rest, chunk.read_ns)
             yield Hold(free_ns, last)
+            late_ns = stub.clock_ns() - free_ns
             yield last

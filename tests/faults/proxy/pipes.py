@@ -20,12 +20,12 @@ class Clock:
 
 
 def run(
-    toxic: Toxic, arrivals: list[tuple[float, bytes]], *, ends_ms: float | None = None
+    toxic: Toxic, arrivals: list[tuple[float, bytes]], *, ends_ms: float | None = None, late_ms: float = 0
 ) -> list[tuple[float, bytes]]:
     """What leaves a toxic, with the millisecond it leaves at; the end of the stream is an empty chunk.
 
     Arrivals are (millisecond, data), in order. Without `ends_ms` the source never ends. Stops at a wait that
-    nothing ends.
+    nothing ends. Every wait ends `late_ms` too late, as timers do.
     """
     clock = Clock()
     pipe = toxic.pipe(Stub(clock, Random(1)))
@@ -41,7 +41,7 @@ def run(
             elif isinstance(step, Hold):
                 if step.until_ns > NEVER_NS:
                     return out
-                clock.now_ns = max(clock.now_ns, step.until_ns)
+                clock.now_ns = max(clock.now_ns, step.until_ns + round(late_ms * MS))
             else:
                 next_ns = waiting[0].read_ns if waiting else NEVER_NS if ends_ms is None else round(ends_ms * MS)
                 if step.until_ns is not None and step.until_ns < next_ns:

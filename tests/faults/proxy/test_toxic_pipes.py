@@ -85,6 +85,11 @@ def test_bandwidth_is_exact_over_a_busy_line(sizes: list[int], rate: int) -> Non
     assert out[-1][0] == pytest.approx(sum(sizes) / rate, abs=1e-6 * (len(out) + 1))
 
 
+def test_bandwidth_makes_up_for_timers_that_wake_late() -> None:
+    out = run(Bandwidth(rate=1000), [(0, bytes(1000))] * 100, late_ms=5)
+    assert out[-1][0] == pytest.approx(100 + 5, abs=1)
+
+
 @given(size=st.integers(1, 40_000), average=st.integers(1, 5000), variation=st.integers(0, 800))
 def test_slices_are_no_longer_than_average_plus_variation(size: int, average: int, variation: int) -> None:
     out = run(Slicer(average_size=average, size_variation=variation), [(0, bytes(size))])
