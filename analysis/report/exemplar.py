@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["PARTS", "Exemplar", "LogLine", "Part", "Row", "Stretch"]
 
-Part = Literal["span", "request_leg", "response_leg", "wire", "queue", "gap", "lost"]
+Part = Literal["span", "request_leg", "response_leg", "wire", "queue", "gap", "lost", "elsewhere"]
 
 PARTS: dict[Part, str] = {
     "span": "span",
@@ -17,6 +17,7 @@ PARTS: dict[Part, str] = {
     "queue": "waiting in the queue",
     "gap": "gap",
     "lost": "never arrived",
+    "elsewhere": "waiting, then taken up in another trace",
 }
 """What a row can be, and how reports call it."""
 

@@ -6,16 +6,16 @@ cannot disagree with the report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.observations import FAILURES, Observations
+from analysis.observations import FAILURES, HOP_KINDS, Observations
 from analysis.report.exemplar import Exemplar, LogLine, Part, Row, Stretch
 from analysis.span_table import LOG_SCHEMA
-from analysis.trace_view import HopView, Segment, SpanView, TraceView, trace_view
+from analysis.trace_view import SpanView, TraceView, trace_view
 
 __all__ = ["draw_trace", "logs_of", "spans_of"]
 
@@ -23,6 +23,7 @@ BETWEEN = frozenset({"wire", "queue", "gap"})
 """Categories that get rows of their own: time in which no span worked."""
 
 UNKNOWN = "unknown"
+NO_FAILURE = FAILURES[0]
 
 
 def spans_of(spans: pa.Table, trace_ids: Iterable[bytes]) -> pa.Table:
@@ -72,33 +73,54 @@ def draw_trace(
 
 
 @dataclass(frozen=True, slots=True)
-class _Resolved:
-    """What only other traces can tell about the hops of this one."""
+class _Hop:
+    """A hop as it is once other traces have told whose an address is and who took a message."""
 
+    name: str
+    kind: str
+    callee_span_id: int  # 0 = none; of a message, it may be in another trace
+    failure: str  # one of FAILURES
+    symptom: str
+    attempt: int
+    queue_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    hops: Mapping[int, tuple[_Hop, ...]]  # by the span that began them
     names: Mapping[str, str]  # what the trace alone would call a hop, to what it is called
-    lost: Mapping[int, tuple[str, ...]]  # by the span that sent a message: hops to the subscribers that never got it
 
 
 def _resolve(view: TraceView, trace_id: bytes, observations: Observations) -> _Resolved:
     trace = pc.index(observations.traces["trace_id"], pa.scalar(trace_id, pa.binary(16))).as_py()
-    hops = observations.hops.filter(pc.equal(observations.hops["trace"], trace))
-    by_ends: dict[tuple[int, int], str] = {}
-    lost: dict[int, tuple[str, ...]] = {}
-    for row in hops.select(["span_id", "callee_span_id", "caller", "callee", "failure"]).to_pylist():
-        name = f"{row['caller'] or UNKNOWN}->{row['callee'] or UNKNOWN}"
-        by_ends[row["span_id"], row["callee_span_id"]] = name
-        if FAILURES[row["failure"]] == "lost_message":
-            lost[row["span_id"]] = (*lost.get(row["span_id"], ()), name)
-    names = {
-        hop.name: by_ends.get((span.span_id, hop.callee_span_id), hop.name) for span in view.spans for hop in span.hops
-    }
-    return _Resolved(names, lost)
+    table = observations.hops.filter(pc.equal(observations.hops["trace"], trace))
+    columns = ["span_id", "callee_span_id", "kind", "caller", "callee", "failure", "symptom", "attempt", "queue_ns"]
+    hops: dict[int, tuple[_Hop, ...]] = {}
+    for row in table.select(columns).to_pylist():
+        hop = _Hop(
+            f"{row['caller'] or UNKNOWN}->{row['callee'] or UNKNOWN}",
+            HOP_KINDS[row["kind"]],
+            row["callee_span_id"],
+            FAILURES[row["failure"]],
+            FAILURES[row["symptom"]],
+            row["attempt"],
+            row["queue_ns"],
+        )
+        hops[row["span_id"]] = (*hops.get(row["span_id"], ()), hop)
+    names: dict[str, str] = {}
+    for span in view.spans:
+        found = hops.get(span.span_id, ())
+        for seen in span.hops:
+            same = [hop for hop in found if hop.callee_span_id == seen.callee_span_id] or found
+            names[seen.name] = same[0].name if same else seen.name
+    return _Resolved(hops, names)
 
 
 def _rows(view: TraceView, resolved: _Resolved) -> Iterator[Row]:
     """Depth first, everything under a span in the order of its start. No recursion: traces may be deep."""
-    children, names = _children(view.spans), resolved.names
-    queued = {hop.callee_span_id: hop for span in view.spans for hop in span.hops if hop.kind == "message"}
+    children = _children(view.spans)
+    present = {span.span_id for span in view.spans}
+    took = {hop.callee_span_id: hop.name for span in view.spans for hop in resolved.hops.get(span.span_id, ())}
     tops = [index for index, span in enumerate(view.spans) if span.depth == 0]
     pending: list[int | Row] = list(reversed(tops))
     while pending:
@@ -107,17 +129,20 @@ def _rows(view: TraceView, resolved: _Resolved) -> Iterator[Row]:
             yield item
             continue
         span = view.spans[item]
+        hops = resolved.hops.get(span.span_id, ())
         below = [view.spans[child] for child in children[item]]
-        pieces = _pieces(span)
+        pieces = [
+            replace(piece, hop=resolved.names.get(piece.hop, piece.hop) if piece.hop else took.get(span.span_id))
+            for piece in _pieces(span)
+        ]
         # A message waits before its consumer begins; everything else lies inside its span, between its children.
         waits = [piece for piece in pieces if piece.category == "queue" and piece.end_ns <= span.start_ns]
         between = [p for p in pieces if below and p.category in BETWEEN and p not in waits]
-        arrived = queued.get(span.span_id)
-        yield from (_between(span, below, span.depth, piece, names, arrived) for piece in waits)
-        yield _span_row(span, [piece for piece in span.path if piece not in between and piece not in waits], names)
+        yield from (_between(span, below, span.depth, piece) for piece in waits)
+        yield _span_row(span, [p for p in pieces if p.of_root and p not in between and p not in waits], hops)
         inside: list[tuple[int, int | Row]] = [(view.spans[child].start_ns, child) for child in children[item]]
-        inside += [(piece.start_ns, _between(span, below, span.depth + 1, piece, names)) for piece in between]
-        inside += [(span.end_ns, _lost(span, hop)) for hop in resolved.lost.get(span.span_id, ())]
+        inside += [(piece.start_ns, _between(span, below, span.depth + 1, piece)) for piece in between]
+        inside += [(span.end_ns, row) for hop in hops for row in _beyond(span, hop, present)]
         inside.sort(key=lambda pair: pair[0])
         pending += [child for _, child in reversed(inside)]
 
@@ -134,43 +159,48 @@ def _children(spans: Sequence[SpanView]) -> list[list[int]]:
     return children
 
 
-def _pieces(span: SpanView) -> list[Segment]:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A segment of the root's budget, or (not `of_root`) one that only the completion has."""
+
+    start_ns: int
+    end_ns: int
+    category: str
+    hop: str | None
+    of_root: bool
+
+
+def _pieces(span: SpanView) -> list[_Piece]:
     """The span's part of the root's budget, and the stretches between spans that only the completion has."""
-    known = {(piece.start_ns, piece.end_ns) for piece in span.path}
+    own = [_Piece(p.start_ns, p.end_ns, p.category, p.hop, of_root=True) for p in span.path]
+    known = {(piece.start_ns, piece.end_ns) for piece in own}
     later = [p for p in span.completion_path if p.category in BETWEEN and (p.start_ns, p.end_ns) not in known]
-    return [*span.path, *later]
+    return own + [_Piece(p.start_ns, p.end_ns, p.category, p.hop, of_root=False) for p in later]
 
 
-def _span_row(span: SpanView, own: Iterable[Segment], names: Mapping[str, str]) -> Row:
-    failed = next((hop for hop in span.hops if hop.failure), None)
-    hop = failed or next(iter(span.hops), None)
+def _span_row(span: SpanView, own: Iterable[_Piece], hops: Sequence[_Hop]) -> Row:
+    failed = next((hop for hop in hops if hop.failure != NO_FAILURE), None)
+    hop = failed or next(iter(hops), None)
     return Row(
         "span", span.depth, span.service or UNKNOWN, span.name or "", span.start_ns, max(span.end_ns, span.start_ns),
         span.span_id,
-        hop=names[hop.name] if hop else "",
+        hop=hop.name if hop else "",
         failure=_failure(span, failed),
         stretches=tuple(Stretch(piece.start_ns, piece.end_ns, piece.category) for piece in own),
     )  # fmt: skip
 
 
-def _failure(span: SpanView, failed: HopView | None) -> str:
+def _failure(span: SpanView, failed: _Hop | None) -> str:
     """How the hop failed; of a span that is no hop, that it ended in an error."""
-    if failed is None or failed.failure is None:
+    if failed is None:
         return "error" if span.error else ""
     words = failed.failure.replace("_", " ")
-    if failed.symptom and failed.symptom != failed.failure:
+    if failed.symptom not in (NO_FAILURE, failed.failure):
         words += f" ({failed.symptom.replace('_', ' ')})"
     return f"{words}, retry {failed.attempt}" if failed.attempt else words
 
 
-def _between(
-    span: SpanView,
-    below: Sequence[SpanView],
-    depth: int,
-    piece: Segment,
-    names: Mapping[str, str],
-    arrived: HopView | None = None,
-) -> Row:
+def _between(span: SpanView, below: Sequence[SpanView], depth: int, piece: _Piece) -> Row:
     """A stretch in which no span worked: a leg where it lies before or after the callee, a queue, a gap."""
     part: Part = "gap"
     if piece.category == "queue":
@@ -178,17 +208,19 @@ def _between(
     elif piece.category == "wire":
         first, last = min(child.start_ns for child in below), max(child.end_ns for child in below)
         part = "request_leg" if piece.end_ns <= first else "response_leg" if piece.start_ns >= last else "wire"
-    hop = piece.hop or (arrived.name if arrived else None)
     return Row(
         part, depth, span.service or UNKNOWN, "", piece.start_ns, piece.end_ns, span.span_id,
-        hop=names.get(hop, hop) if hop else "",
-        stretches=(Stretch(piece.start_ns, piece.end_ns, piece.category),) if piece in span.path else (),
+        hop=piece.hop or "" if part != "gap" else "",
+        stretches=(Stretch(piece.start_ns, piece.end_ns, piece.category),) if piece.of_root else (),
     )  # fmt: skip
 
 
-def _lost(span: SpanView, hop: str) -> Row:
-    """Of no length: when it should have arrived is not known."""
-    return Row(
-        "lost", span.depth + 1, hop.rpartition("->")[2], "", span.end_ns, span.end_ns, span.span_id, hop,
-        "lost message",
-    )  # fmt: skip
+def _beyond(span: SpanView, hop: _Hop, present: Set[int]) -> Iterator[Row]:
+    """What became of a message outside this trace: lost (of no length: nobody knows when it should have arrived), or
+    taken by a consumer that began a trace of its own."""
+    callee = hop.name.rpartition("->")[2]
+    if hop.failure == "lost_message":
+        yield Row("lost", span.depth + 1, callee, "", span.end_ns, span.end_ns, span.span_id, hop.name, "lost message")
+    elif hop.kind == "message" and hop.callee_span_id and hop.callee_span_id not in present:
+        taken_ns = span.end_ns + max(hop.queue_ns or 0, 0)
+        yield Row("elsewhere", span.depth + 1, callee, "", span.end_ns, taken_ns, span.span_id, hop.name)

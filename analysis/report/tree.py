@@ -16,7 +16,14 @@ __all__ = ["log_lines", "trace_tree"]
 
 DURATION_WIDTH = 10
 SEVERITIES = ((21, "FATAL"), (17, "ERROR"), (13, "WARN"), (9, "INFO"), (5, "DEBUG"), (1, "TRACE"))
-WAIT_CATEGORY = {"request_leg": "wire", "response_leg": "wire", "wire": "wire", "queue": "queue", "gap": "gap"}
+WAIT_CATEGORY = {
+    "request_leg": "wire",
+    "response_leg": "wire",
+    "wire": "wire",
+    "queue": "queue",
+    "gap": "gap",
+    "elsewhere": "queue",
+}
 """How a stretch looks that is not on the critical path and so has no category of its own."""
 
 

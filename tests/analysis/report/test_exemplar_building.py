@@ -87,6 +87,17 @@ def test_a_lost_message_is_named_after_who_should_have_had_it() -> None:
     assert next(row.failure for row in exemplar.rows if row.name == "send") == "lost message"
 
 
+def test_a_message_that_another_trace_took_up_is_not_lost() -> None:
+    """Its row says how long it waited, although its consumer's span is elsewhere."""
+    exemplar = drawn(
+        span("root", service="a", kind="server", ms=10),
+        span("send", parent="root", service="a", kind="producer", start_ms=8, ms=1),
+        span("process", trace="U", service="b", kind="consumer", start_ms=59, ms=5, links=[("T", "send")]),
+    )
+    assert [row.failure for row in exemplar.rows] == ["", "", "", "", ""]
+    assert ("elsewhere", 2, "a->b", 9, 50) in picture(exemplar)
+
+
 def test_a_failed_call_says_how() -> None:
     """The words stand with the client span."""
     exemplar = drawn(
