@@ -119,7 +119,7 @@ HOPS_SCHEMA = pa.schema(
         pa.field("message_span_id", pa.uint64()),
         # The consumer's side of a message that another trace sent: `span_id` is its PRODUCER span there, `caller` is null.
         # `resolve_callees` joins it with the sender's row.
-        pa.field("linked_trace_id", pa.binary(16)),
+        pa.field("linked_trace_id", pa.dictionary(pa.int32(), pa.binary(16))),
     ]
 )
 

@@ -116,7 +116,7 @@ def hops_table(m: Measured) -> pa.Table:
             "message_span_id": _nullable(
                 columns.span_id[crossings.head[rows]].view(np.uint64), (crossings.head[rows] >= 0) & ~inferred
             ),
-            "linked_trace_id": pa.nulls(len(rows), pa.binary(16)),
+            "linked_trace_id": pa.nulls(len(rows), HOPS_SCHEMA.field("linked_trace_id").type),
         },
     )
 
@@ -142,7 +142,7 @@ def linked_hops_table(m: Measured) -> pa.Table:
         "failure": np.where(failed, FAILURES.index("consumer_error"), 0),
         "origin": failed,
         "error_type": columns.error_type.take(consumer),
-        "linked_trace_id": binary_ids(foreign.trace_hi, foreign.trace_lo),
+        "linked_trace_id": binary_ids(foreign.trace_hi, foreign.trace_lo).dictionary_encode(),
     }
     missing = {
         field.name: pa.nulls(count, field.type) if field.nullable else np.zeros(count, np.int64)

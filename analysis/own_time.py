@@ -66,10 +66,11 @@ def measure_own_time(forest: Forest, crossings: Crossings, path: Path, completio
         ),
         (slots, *numbers, position, uncovered, completion_uncovered, leaf),
     )  # fmt: skip
-    span, before, after, start, spans, errors, own, on_path, on_completion = (array[:rows] for array in numbers)
+    # Copies: views would keep the memory of all rows that there might have been.
+    span, before, after, start, spans, errors, own, on_path, on_completion = (array[:rows].copy() for array in numbers)
     return OwnTime(
-        span=span, position=position[:rows], before=before, after=after, start_ns=start, spans=spans, errors=errors,
-        own_ns=own, path_ns=on_path, completion_path_ns=on_completion,
+        span=span, position=position[:rows].copy(), before=before, after=after, start_ns=start, spans=spans,
+        errors=errors, own_ns=own, path_ns=on_path, completion_path_ns=on_completion,
         uncovered_ns=uncovered, completion_uncovered_ns=completion_uncovered, leaf=leaf,
     )  # fmt: skip
 

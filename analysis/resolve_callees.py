@@ -15,7 +15,7 @@ from analysis.tree_columns import Int64s, one_chunk
 
 __all__ = ["SUBSCRIBER_SHARE", "resolve_callees"]
 
-MESSAGE = HOP_KINDS.index("message")
+CALL, MESSAGE = HOP_KINDS.index("call"), HOP_KINDS.index("message")
 NONE, LOST = FAILURES.index("none"), FAILURES.index("lost_message")
 
 SUBSCRIBER_SHARE = 0.1
@@ -26,7 +26,7 @@ DOMINANT_SHARE = 0.9
 
 
 def resolve_callees(observations: Observations, address_book: Mapping[str, str] | None = None) -> Observations:
-    """Fill `callee` in HOPS, and give each message a row for every subscriber that it did not reach.
+    """Fill `callee` in HOPS, tell calls from peers by it, and give each message a row for every subscriber that it did not reach.
 
     A callee without spans is named by, in this order: the service that this caller's calls to the address did reach (to
     the same operation, else at all), for messages the destination's subscribers; the peer's own word; `address_book`
@@ -37,12 +37,14 @@ def resolve_callees(observations: Observations, address_book: Mapping[str, str] 
     missing = pc.and_(pc.is_null(callee), pc.not_equal(hops["kind"], MESSAGE))
     for keys in (("caller", "address", "caller_operation"), ("caller", "address")):
         callee = pc.if_else(pc.and_(missing, pc.is_null(callee)), _usual_callee(hops, keys), callee)
+    # A CLIENT span to a service that other calls reach is a call, though this one has no SERVER span to show.
+    reached = pc.and_(missing, pc.is_valid(callee))
+    kind = pc.if_else(reached, pa.scalar(CALL, pa.int8()), one_chunk(hops["kind"]))
     address = _text(hops, "address")
     booked = _booked(address, address_book or {})
     named = pc.coalesce(callee, _text(hops, "peer"), booked, _text(hops, "destination"), address)
-    column = HOPS_SCHEMA.get_field_index("callee")
     encoded = named.dictionary_encode().cast(HOPS_SCHEMA.field("callee").type)
-    return replace(observations, hops=hops.set_column(column, HOPS_SCHEMA.field("callee"), encoded))
+    return replace(observations, hops=_with_columns(hops, {"callee": encoded, "kind": kind}))
 
 
 def _text(hops: pa.Table, name: str) -> pa.Array:
@@ -100,7 +102,10 @@ def _join_links(observations: Observations) -> pa.Table:
     first_sends = one_chunk(pc.coalesce(hops["message_span_id"], hops["span_id"])).take(pa.array(senders))
     keys = np.concatenate(
         [
-            _keys(one_chunk(hops["linked_trace_id"]).take(pa.array(links)), hops["span_id"].to_numpy()[links]),
+            _keys(
+                one_chunk(hops["linked_trace_id"]).dictionary_decode().take(pa.array(links)),
+                hops["span_id"].to_numpy()[links],
+            ),
             _keys(ids.take(pa.array(senders)), hops["span_id"].to_numpy()[senders]),
             _keys(ids.take(pa.array(senders)), first_sends.to_numpy()),
         ]

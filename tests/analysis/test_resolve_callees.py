@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.observations import FAILURES
+from analysis.observations import FAILURES, HOP_KINDS
 from analysis.observe import observe
 from analysis.resolve_callees import resolve_callees
 from tests.analysis.builders import Span, span, table
@@ -21,10 +21,10 @@ def named(*spans: Span, book: dict[str, str] | None = None) -> list[str]:
 
 
 def test_an_address_has_the_name_of_the_service_that_other_calls_reached_there() -> None:
-    assert named(*call("A", arrived=True), *call("B", arrived=False)) == [
-        "gateway->payment none",
-        "gateway->payment refused",
-    ]
+    spans = [*call("A", arrived=True), *call("B", arrived=False)]
+    assert named(*spans) == ["gateway->payment none", "gateway->payment refused"]
+    kinds = resolve_callees(observe(table(*spans))).hops["kind"].to_pylist()
+    assert [HOP_KINDS[kind] for kind in kinds] == ["call", "call"]
 
 
 def test_an_address_that_leads_to_many_services_names_none_of_them() -> None:
