@@ -73,7 +73,7 @@ class Gate:
         listener.settimeout(0)
         relays: dict[asyncio.Task[None], socket.socket] = {}
         with listener:
-            # Not `sock_accept`: when that is cancelled, a connection that it has just accepted is lost and never closed.
+            # Not `sock_accept`: cancelled, it loses a connection that it has just accepted, and nobody closes it.
             self._loop.add_reader(listener, self._accept, listener, relays)
             self._listening.set_result(listener.getsockname()[1])
             await self._stop.wait()

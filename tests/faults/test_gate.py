@@ -56,9 +56,15 @@ def test_an_upstream_that_refuses_looks_like_a_reset() -> None:
 
 def test_stopping_closes_what_is_open() -> None:
     """A relayed connection ends with the gate, and the port is free again."""
-    with listening(lambda connection: connection.recv(1)) as upstream:
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(b"!")
+        connection.recv(1)
+
+    with listening(serve) as upstream:
         with gate(upstream, drop=0) as (address, _):
             connection = socket.create_connection(address, 5)
+            assert connection.recv(1) == b"!"
         with connection:
             connection.settimeout(5)
             with suppress(ConnectionResetError):
