@@ -13,7 +13,7 @@ from faults.plan import Phase, Plan
 from tracegap.errors import PartFailed
 from tracegap.experiment.steadiness import AbortWatch, unsteady
 from tracegap.experiment.traffic import Traffic
-from tracegap.experiment.windows import Begun
+from tracegap.experiment.windows import Begun, Window, windows
 from tracegap.experiment.words import phase_in_words
 from tracegap.progress import Counts, RunProgress
 from tracegap.stack.stack import Stack
@@ -23,14 +23,15 @@ __all__ = ["drive"]
 TICK_S = 0.25
 
 
-def drive(plan: Plan, stack: Stack, traffic: Traffic, injector: Injector, progress: RunProgress) -> tuple[Begun, ...]:
-    """Drive all phases of the plan with load that is already there.
+def drive(plan: Plan, stack: Stack, traffic: Traffic, injector: Injector, progress: RunProgress) -> tuple[Window, ...]:
+    """Drive all phases of the plan with load that is already there; returns the windows that they had.
 
     Raises:
         PartFailed: a part died, the system was not well before the first fault, or the plan's abort condition held.
         FaultsError: a fault could not be injected or removed. In every case nothing is left injected.
     """
-    return _Drive(plan, stack, traffic, injector, progress).run()
+    begun = _Drive(plan, stack, traffic, injector, progress).run()
+    return windows(begun, time.time_ns(), round(plan.settle_s * 1e9))
 
 
 class _Drive:

@@ -18,7 +18,7 @@ from tracegap.errors import PartFailed
 from tracegap.experiment.drive import drive
 from tracegap.experiment.outcome import paid_and_not_shipped
 from tracegap.experiment.traffic import Traffic
-from tracegap.experiment.windows import Begun, windows
+from tracegap.experiment.windows import Window
 from tracegap.progress import Counts, RunProgress
 from tracegap.run_directory import RunDirectory
 from tracegap.stack.description import LINKS
@@ -57,13 +57,14 @@ def perform(plan: Plan, directory: RunDirectory, options: StackOptions, progress
         _await_first_load(stack, traffic, progress)
         start_s = time.monotonic() - began_s
         try:
-            begun = _with_faults(plan, stack, traffic, directory, progress)
+            driven = _with_faults(plan, stack, traffic, directory, progress)
         except FaultsError as error:
             raise PartFailed(str(error)) from error
-        counts = traffic.counts()
+        progress.begin("ending load", None, "journeys on their way may end")
         traffic.stop()
+        counts = traffic.counts()
         _drain(plan.drain_s, stack, progress, counts)
-        _write_phases(directory.phases, plan, begun)
+        _write_phases(directory.phases, driven)
         outcome = Outcome(paid_and_not_shipped(stack.database_url), counts.requests, counts.failures, start_s)
         directory.outcome.write_text(json.dumps(asdict(outcome)) + "\n")
         progress.begin("stopping", None)
@@ -74,7 +75,7 @@ def perform(plan: Plan, directory: RunDirectory, options: StackOptions, progress
 
 def _with_faults(
     plan: Plan, stack: Stack, traffic: Traffic, directory: RunDirectory, progress: RunProgress
-) -> tuple[Begun, ...]:
+) -> tuple[Window, ...]:
     toxiproxy = Toxiproxy(stack.toxiproxy_url)
     probes = {link.name: PROBES[link.protocol] for link in LINKS}
     with (
@@ -96,7 +97,7 @@ def _await_first_load(stack: Stack, traffic: Traffic, progress: RunProgress) -> 
 
 
 def _drain(duration_s: float, stack: Stack, progress: RunProgress, counts: Counts) -> None:
-    progress.begin("drain", duration_s, "no more load; what is on its way arrives")
+    progress.begin("drain", duration_s, "messages on their way arrive")
     start_s = time.monotonic()
     while (elapsed_s := time.monotonic() - start_s) < duration_s:
         time.sleep(min(LOOK_EVERY_S, duration_s - elapsed_s))
@@ -104,6 +105,5 @@ def _drain(duration_s: float, stack: Stack, progress: RunProgress, counts: Count
         progress.tick(time.monotonic() - start_s, duration_s, counts)
 
 
-def _write_phases(file: Path, plan: Plan, begun: tuple[Begun, ...]) -> None:
-    found = windows(begun, time.time_ns(), round(plan.settle_s * 1e9))
-    file.write_text(json.dumps({"phases": [asdict(window) for window in found]}, indent=2) + "\n")
+def _write_phases(file: Path, driven: tuple[Window, ...]) -> None:
+    file.write_text(json.dumps({"phases": [asdict(window) for window in driven]}, indent=2) + "\n")

@@ -38,7 +38,7 @@ def windows(begun: Sequence[Begun], end_ns: int, settle_ns: int) -> tuple[Window
     """The windows of these phases, in their order.
 
     Args:
-        end_ns: end of the drain, so that a message that is lost to the last phase is its own.
+        end_ns: when the last phase, and the settling after it, was over.
         settle_ns: how long traffic settled between phases; the first window is not moved, before it is the warm-up.
     """
     starts = [phase.begin_ns - (settle_ns // 2 if number else 0) for number, phase in enumerate(begun)]
