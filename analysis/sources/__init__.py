@@ -1,4 +1,4 @@
-"""Spans and logs from everywhere: `read(locations)` gives the span table and the log table. One file per form."""
+"""Spans and logs from everywhere: `read` gives the span and the log table, `read_batches` the same in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from analysis.sources.batches import Batch, read_batches
 from analysis.sources.live import Progress
+from analysis.sources.parquet import write_parquet
 from analysis.sources.reading import read_parts
 from analysis.sources.tables import Tables
 
-__all__ = ["ReadResult", "read"]
+__all__ = ["Batch", "ReadResult", "read", "read_batches", "write_parquet"]
 
 
 @dataclass(frozen=True, slots=True)

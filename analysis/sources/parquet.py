@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import mmap
-import os
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +14,7 @@ from analysis.sources.noticed import Warnings
 from analysis.sources.raw_spans import SpanRows
 from analysis.sources.span_building import span_table
 from analysis.sources.tables import Tables
+from analysis.sources.threads import in_order
 from analysis.span_table import LOG_SCHEMA, SPAN_SCHEMA
 
 __all__ = ["read_parquet", "write_parquet"]
@@ -38,7 +37,9 @@ def write_parquet(table: pa.Table, path: str) -> None:
     )
 
 
-def read_parquet(data: bytes | mmap.mmap, warnings: Warnings, mapping: Mapping[str, str] | None = None) -> Tables:
+def read_parquet(
+    data: bytes | mmap.mmap, warnings: Warnings, mapping: Mapping[str, str] | None = None
+) -> Iterator[Tables]:
     """The span or log table in a Parquet file; `mapping` names, by our column, the column of a foreign file.
 
     Raises UnreadableSource.
@@ -46,15 +47,16 @@ def read_parquet(data: bytes | mmap.mmap, warnings: Warnings, mapping: Mapping[s
     try:
         names = pq.read_schema(pa.BufferReader(pa.py_buffer(data))).names
         if set(SPAN_SCHEMA.names) <= set(names) and not mapping:
-            return Tables(spans=_own(data, SPAN_SCHEMA))
-        if set(LOG_SCHEMA.names) <= set(names) and not mapping:
-            return Tables(logs=_own(data, LOG_SCHEMA))
-        return _foreign(data, warnings, mapping or {})
+            yield from (Tables(spans=group) for group in _own(data, SPAN_SCHEMA))
+        elif set(LOG_SCHEMA.names) <= set(names) and not mapping:
+            yield from (Tables(logs=group) for group in _own(data, LOG_SCHEMA))
+        else:
+            yield _foreign(data, warnings, mapping or {})
     except (pa.ArrowException, OSError) as error:
         raise UnreadableSource(warnings.location, f"damaged Parquet ({str(error).splitlines()[0]})") from error
 
 
-def _own(data: bytes | mmap.mmap, schema: pa.Schema) -> pa.Table:
+def _own(data: bytes | mmap.mmap, schema: pa.Schema) -> Iterator[pa.Table]:
     """Row groups on all cores."""
     groups = pq.read_metadata(pa.BufferReader(pa.py_buffer(data))).num_row_groups
 
@@ -62,8 +64,7 @@ def _own(data: bytes | mmap.mmap, schema: pa.Schema) -> pa.Table:
         file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(data)), read_dictionary=list(_TEXTS))
         return _decoded(file.read_row_group(group, columns=schema.names, use_threads=False), schema)
 
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        return pa.concat_tables([schema.empty_table(), *pool.map(read, range(groups))]).unify_dictionaries()
+    return in_order(read, range(groups))
 
 
 def _decoded(table: pa.Table, schema: pa.Schema) -> pa.Table:

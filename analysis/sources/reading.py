@@ -66,7 +66,7 @@ def read_content(data: Buffer, warnings: Warnings, columns: Mapping[str, str] | 
     form = form_of(data)
     match form:
         case Form.PARQUET:
-            yield read_parquet(data, warnings, columns)
+            yield from read_parquet(data, warnings, columns)
         case Form.JSON:
             yield from _read_json(data, warnings)
         case Form.OTLP_FRAMES:

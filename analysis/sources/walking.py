@@ -6,11 +6,8 @@ A piece that a walk gives up on is halved until only the odd unit is left, which
 from __future__ import annotations
 
 import mmap
-import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,13 +19,13 @@ from analysis.sources.otlp_values import Pairs
 from analysis.sources.raw_spans import RawSpans
 from analysis.sources.span_building import span_table
 from analysis.sources.tables import Tables
+from analysis.sources.threads import in_order
 from analysis.sources.walk_columns import raw_spans
 from analysis.sources.walk_output import OK, Bytes, Ints, Output, allocate, reset
 
 __all__ = ["PIECE_BYTES", "WalkedForm", "walk_units"]
 
 PIECE_BYTES = 8 << 20
-_THREADS = min(os.cpu_count() or 1, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +44,9 @@ class WalkedForm:
 def walk_units(data: Bytes, units: Sequence[Range], form: WalkedForm, warnings: Warnings) -> Iterator[Tables]:
     """The tables of all units, piece after piece, in order; few pieces are under way at a time."""
     form.walk()  # compiles in this thread, once
-    pending: deque[Future[tuple[Tables, Warnings]]] = deque()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for piece in _pieces(units):
-            pending.append(pool.submit(_read_piece, data, piece, form, warnings.location))
-            if len(pending) > _THREADS:
-                yield _taken(pending, warnings)
-        while pending:
-            yield _taken(pending, warnings)
-
-
-def _taken(pending: deque[Future[tuple[Tables, Warnings]]], warnings: Warnings) -> Tables:
-    tables, noticed = pending.popleft().result()
-    warnings.merge(noticed)
-    return tables
+    for tables, noticed in in_order(lambda piece: _read_piece(data, piece, form, warnings.location), _pieces(units)):
+        warnings.merge(noticed)
+        yield tables
 
 
 def _pieces(units: Sequence[Range]) -> Iterator[Sequence[Range]]:
