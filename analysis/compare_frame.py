@@ -130,7 +130,8 @@ def frame(observations: Observations) -> Frame:
 
 
 def _arrived(hops: Hops) -> set[str]:
-    return {hops.places[p].callee for p in np.unique(hops.place[hops.arrived])}
+    arrived = np.bincount(hops.place[hops.arrived], minlength=len(hops.places)) > 0
+    return {hops.places[p].callee for p in np.flatnonzero(arrived)}
 
 
 def dense(keys: Ints) -> tuple[Ints, Ints]:

@@ -14,7 +14,7 @@ from analysis.observations import FAILURES
 __all__ = ["BASELINE", "CURRENT", "Comparison", "Samples", "samples"]
 
 BASELINE, CURRENT = 1, 2
-ROWS_PER_PLACE = 20_000
+ROWS_PER_PLACE = 8_000
 """Rows of one side of a place that enter its tests; of more, the traces with the smallest hashes are taken."""
 
 _STRATUM_ROWS = 3

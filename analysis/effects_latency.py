@@ -27,6 +27,7 @@ CHANGE_FRACTION = 0.03
 FEWEST_ROWS = 4
 CLEAN_FRACTION = 0.1
 COMMON_PLACES = 8
+COMMON_SAMPLE = 200
 COMMON_SPREADS = 3.0
 COMMON_MARGIN = 1.5
 CHANCE_SPREADS = 1.5
@@ -62,9 +63,13 @@ def latency_effects(
     tested = np.flatnonzero(np.minimum(tails[:, 1], tails[:, 3]) >= FEWEST_ROWS)
     adjusted = np.ones(places)
     adjusted[tested] = benjamini_hochberg(p[tested])
-    found = [_effect(samples, k, float(p[k]), float(adjusted[k]), costs) for k in tested.tolist()]
-    common = _common_slowdown(found)
-    slower = [e for e in found if e.adjusted_p <= FALSE_DISCOVERIES and _matters(e, common, least_share)]
+    significant = set(tested[adjusted[tested] <= FALSE_DISCOVERIES].tolist())
+    ordinary = tested[:: -(-len(tested) // COMMON_SAMPLE)].tolist()  # enough to know what places in general do
+    effects = {
+        k: _effect(samples, k, float(p[k]), float(adjusted[k]), costs) for k in sorted(significant.union(ordinary))
+    }
+    common = _common_slowdown([effects[k] for k in ordinary])
+    slower = [effects[k] for k in sorted(significant) if _matters(effects[k], common, least_share)]
     return slower, common
 
 

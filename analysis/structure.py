@@ -6,12 +6,12 @@ reason for doing less, and that reason is a finding of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.compare_frame import Flags, Ints, Place
+from analysis.compare_frame import Flags, Ints, Place, dense
 from analysis.compare_samples import BASELINE, CURRENT, ROWS_PER_PLACE, Comparison
 from analysis.effects import StructureEffect
 from analysis.findings import percent
@@ -44,32 +44,59 @@ def structure_effects(comparison: Comparison) -> list[StructureEffect]:
     if not comparison.traces(BASELINE).any() or not comparison.traces(CURRENT).any():
         return []
     presence = _presence(comparison)
+    roots = comparison.frame.roots
+    table = _tabulate(comparison, presence)
+    effects: list[StructureEffect] = []
+    missing: dict[tuple[int, int], list[StructureEffect]] = {}
+    expected: dict[tuple[int, int], int] = {}
+    for k, r in table.candidates:
+        caller = int(table.caller[k])
+        if table.belongs[k, r]:
+            expected[caller, r] = expected.get((caller, r), 0) + 1
+        effect = _judge(comparison, presence, table, k, r)
+        if effect is not None and effect.kind == "missing_hop":
+            missing.setdefault((caller, r), []).append(effect)
+        elif effect is not None:
+            effects.append(effect)
+    for (caller, r), of_caller in missing.items():
+        name = presence.services[caller]
+        effects += _early_or_missing(name, roots.names[r], of_caller, expected[caller, r])
+    return _merged(effects)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Traces that have each place, of those in which its caller did its work: arrays (places, roots) per side."""
+
+    caller: Ints  # service of each place
+    has: Mapping[int, Ints]
+    able: Mapping[int, Ints]
+    belongs: Flags
+    candidates: list[tuple[int, int]]  # places and roots worth a look
+
+
+def _tabulate(comparison: Comparison, presence: _Presence) -> _Table:
     hops, roots = comparison.frame.hops, comparison.frame.roots
     number = {name: i for i, name in enumerate(presence.services)}
+    caller = np.array([number[p.caller] for p in hops.places], dtype=np.int64)
+    places, n_roots = len(hops.places), len(roots.names)
     side, root = comparison.side[presence.chosen], roots.root[presence.chosen]
-    effects: list[StructureEffect] = []
-    missing: dict[tuple[str, int], list[StructureEffect]] = {}
-    expected: dict[tuple[str, int], int] = {}
-    order = np.argsort(presence.place, kind="stable")
-    edges = np.searchsorted(presence.place[order], np.arange(len(hops.places) + 1))
-    for k, place in enumerate(hops.places):
-        has = np.zeros(len(presence.chosen), dtype=bool)
-        has[presence.trace[order[edges[k] : edges[k + 1]]]] = True
-        able = presence.served[number[place.caller]]
-        for r in np.unique(root[able | has]):
-            of = able & (root == r)
-            counts = _counts(has, of, side)
-            if counts[1] >= FEWEST_BASE and counts[0] >= ALWAYS * counts[1]:
-                expected[place.caller, int(r)] = expected.get((place.caller, int(r)), 0) + 1
-            effect = _judge(place, counts, presence.chosen[of & (side == CURRENT) & ~has],
-                            presence.chosen[of & (side == CURRENT) & has], roots.names[r])  # fmt: skip
-            if effect is not None and effect.kind == "missing_hop":
-                missing.setdefault((place.caller, int(r)), []).append(effect)
-            elif effect is not None:
-                effects.append(effect)
-    for (caller, r), of_caller in missing.items():
-        effects += _early_or_missing(caller, roots.names[r], of_caller, expected[caller, r])
-    return _merged(effects)
+    served = presence.served[caller[presence.place], presence.trace]
+    pairs, _ = dense(presence.place[served] * len(presence.chosen) + presence.trace[served])
+    place, trace = pairs // len(presence.chosen), pairs % len(presence.chosen)
+    has, able = {}, {}
+    for s in (BASELINE, CURRENT):
+        of = side[trace] == s
+        cells = np.bincount(place[of] * n_roots + root[trace[of]], minlength=places * n_roots)
+        has[s] = cells.reshape(places, n_roots)
+        service, column = np.nonzero(presence.served & (side == s))
+        counts = np.bincount(service * n_roots + root[column], minlength=len(presence.services) * n_roots)
+        able[s] = counts.reshape(-1, n_roots)[caller]
+    enough = (able[BASELINE] >= FEWEST_BASE) & (able[CURRENT] >= FEWEST_CURRENT)
+    belongs = enough & (has[BASELINE] >= ALWAYS * able[BASELINE])
+    fresh = enough & (has[BASELINE] == 0) & (has[CURRENT] > 0)
+    candidates = [(int(k), int(r)) for k, r in zip(*np.nonzero(belongs | fresh), strict=True)]
+    return _Table(caller, has, able, belongs, candidates)
 
 
 def _presence(comparison: Comparison) -> _Presence:
@@ -111,31 +138,39 @@ def _chosen(comparison: Comparison, services: int) -> Ints:
     return np.asarray(rows[dice <= (most / np.maximum(count, 1))[cell]])
 
 
-def _counts(has: Flags, able: Flags, side: NDArray[np.int8]) -> tuple[int, int, int, int]:
-    """Present and all, in the baseline and now."""
-    base, now = able & (side == BASELINE), able & (side == CURRENT)
-    return int((has & base).sum()), int(base.sum()), int((has & now).sum()), int(now.sum())
-
-
-def _judge(
-    place: Place, counts: tuple[int, int, int, int], without: Ints, with_it: Ints, root: str
-) -> StructureEffect | None:
-    base_has, base, has, now = counts
-    if base < FEWEST_BASE or now < FEWEST_CURRENT:
-        return None
+def _judge(comparison: Comparison, presence: _Presence, table: _Table, k: int, r: int) -> StructureEffect | None:
+    base_has, base = int(table.has[BASELINE][k, r]), int(table.able[BASELINE][k, r])
+    has, now = int(table.has[CURRENT][k, r]), int(table.able[CURRENT][k, r])
     before, after = base_has / base, has / now
+    place, root = comparison.frame.hops.places[k], comparison.frame.roots.names[r]
     if before >= ALWAYS and before - after >= LEAST_DROP:
         p = fisher_greater(base - base_has, base, now - has, now)
         text = (
             f"{now - has:,} of {now:,} traces of {root} in which {place.caller} did its work have no {place.name}; "
             f"in the baseline {percent(before)} have it."
         )
-        return StructureEffect(place, "missing_hop", without, now, p, text) if p <= SIGNIFICANCE else None
-    if base_has == 0 and after >= LEAST_NEW:
+        kind, present = "missing_hop", False
+    elif base_has == 0 and after >= LEAST_NEW:
         p = fisher_greater(0, base, has, now)
         text = f"{has:,} of {now:,} traces of {root} have {place.name}, which no trace of the baseline has."
-        return StructureEffect(place, "new_hop", with_it, now, p, text) if p <= SIGNIFICANCE else None
-    return None
+        kind, present = "new_hop", True
+    else:
+        return None
+    if p > SIGNIFICANCE:
+        return None
+    return StructureEffect(place, kind, _traces(comparison, presence, table, (k, r), present=present), now, p, text)
+
+
+def _traces(
+    comparison: Comparison, presence: _Presence, table: _Table, cell: tuple[int, int], *, present: bool
+) -> Ints:
+    """Traces of the current side in which the caller did its work, with or without the hop."""
+    k, r = cell
+    has = np.zeros(len(presence.chosen), dtype=bool)
+    has[presence.trace[presence.place == k]] = True
+    side, root = comparison.side[presence.chosen], comparison.frame.roots.root[presence.chosen]
+    of = presence.served[table.caller[k]] & (side == CURRENT) & (root == r)
+    return np.asarray(presence.chosen[of & (has == present)])
 
 
 def _early_or_missing(caller: str, root: str, missing: list[StructureEffect], expected: int) -> list[StructureEffect]:
