@@ -1,63 +1,48 @@
-"""Spans of the load generator: one CLIENT span per request, the root of its trace.
-
-Locust replaces threads and sockets with gevent's when it is imported, so the SDK's batch worker is a greenlet and its
-HTTP exporter waits without blocking. Encoding a batch does block every user of the process for its time; that is why
-batches are small. gRPC's exporter has threads of its own that gevent does not know, and is not used.
-"""
+"""Spans of the load generator: one CLIENT span per request, the root of its trace."""
 
 from __future__ import annotations
 
-import os
+import random
+import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from locust.contrib.fasthttp import FastHttpSession, FastHttpUser, ResponseContextManager
-from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import NoOpTracerProvider, Span, SpanKind, StatusCode, Tracer
 
+from scenarios.export import FinishedSpan, SpanExport
 from scenarios.failures import error_type
 
 __all__ = ["TracedSession", "TracedUser", "start_tracing", "stop_tracing"]
 
-_BATCH_SPANS = 64
-_EVERY_MS = 250
-_EXPORT_TIMEOUT_MS = 5_000
 
-_NO_PARENT = Context()
+class _Tracing:
+    """Where finished spans go, if anywhere, and where their ids come from."""
 
-_provider: TracerProvider | None = None
-_tracer: Tracer = NoOpTracerProvider().get_tracer("scenarios")
+    finish: Callable[[FinishedSpan], None] | None = None
+    ids = random.Random()  # not the generator that a seed makes repeatable: ids must differ between runs
 
 
-def start_tracing(service_name: str, exporter: SpanExporter | None = None) -> None:
-    """Send spans to where OTEL_EXPORTER_OTLP_ENDPOINT says (OTLP/HTTP), or to `exporter`.
+_export: SpanExport | None = None
 
-    OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME are respected; `service_name` is what stands for the latter.
-    """
-    global _provider, _tracer
-    resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME") or service_name})
-    _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    _provider.add_span_processor(
-        BatchSpanProcessor(
-            exporter or OTLPSpanExporter(timeout=_EXPORT_TIMEOUT_MS / 1000),
-            max_queue_size=65_536,
-            schedule_delay_millis=_EVERY_MS,
-            max_export_batch_size=_BATCH_SPANS,
-        )
-    )
-    _tracer = _provider.get_tracer("scenarios")
+
+def start_tracing(service_name: str, finish: Callable[[FinishedSpan], None] | None = None) -> None:
+    """From now on requests have spans: sent to where OTEL_EXPORTER_OTLP_ENDPOINT says, or given to `finish`."""
+    global _export
+    _Tracing.ids = random.Random()  # anew: this process may be a fork
+    if finish is None:
+        _export = SpanExport(service_name)
+        finish = _export.add
+    _Tracing.finish = finish
 
 
 def stop_tracing() -> None:
     """Send what is still here. Requests after this are made without spans."""
-    global _provider, _tracer
-    if _provider is not None:
-        _provider.shutdown()
-    _provider, _tracer = None, NoOpTracerProvider().get_tracer("scenarios")
+    global _export
+    _Tracing.finish = None
+    if _export is not None:
+        _export.close()
+        _export = None
 
 
 class TracedSession(FastHttpSession):  # type: ignore[misc]
@@ -87,44 +72,48 @@ class TracedSession(FastHttpSession):  # type: ignore[misc]
     ) -> ResponseContextManager:
         """As FastHttpSession.request; `resend_count` says how often this very request was made before."""
         template = name or self.request_name or urlsplit(url).path
-        span = _tracer.start_span(f"{method} {template}", _NO_PARENT, SpanKind.CLIENT)
-        if not span.is_recording():
+        finish = _Tracing.finish
+        if finish is None:
             return super().request(
                 method, url, template, *args, headers=headers, catch_response=catch_response, **options
             )
-        context = span.get_span_context()
-        traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-        span.set_attributes(self._server)
-        span.set_attributes({"http.request.method": method, "url.template": template, "url.path": url})
+        trace_id, span_id = _Tracing.ids.getrandbits(128) or 1, _Tracing.ids.getrandbits(64) or 1
+        attributes = {**self._server, "http.request.method": method, "url.template": template, "url.path": url}
         if resend_count:
-            span.set_attribute("http.request.resend_count", resend_count)
+            attributes["http.request.resend_count"] = resend_count
+        headers = {**(headers or {}), "traceparent": f"00-{trace_id:032x}-{span_id:016x}-01"}
+        error = None
+        start_ns, start_tick_ns = time.time_ns(), time.perf_counter_ns()
         try:
-            response = super().request(
-                method, url, template, *args, headers={**(headers or {}), "traceparent": traceparent},
-                catch_response=True, **options,
-            )  # fmt: skip
-            _describe(span, response)
+            response = super().request(method, url, template, *args, headers=headers, catch_response=True, **options)
+            end_tick_ns = time.perf_counter_ns()
+            error = _describe(attributes, response)
+        except BaseException:
+            end_tick_ns = time.perf_counter_ns()
+            raise
         finally:
             # Also when the user is stopped in the middle of a request: what the services did must not lose its root.
-            span.end()
+            end_ns = start_ns + end_tick_ns - start_tick_ns
+            finish(FinishedSpan(trace_id, span_id, f"{method} {template}", start_ns, end_ns, attributes, error))
         if not catch_response:
             self.request_event.fire(**response.request_meta)
         return response
 
 
-def _describe(span: Span, response: ResponseContextManager) -> None:
+def _describe(attributes: dict[str, str | int], response: ResponseContextManager) -> str | None:
+    """Add what the answer says to the attributes; one line about what went wrong, if something did."""
     meta = response.request_meta
-    attributes: dict[str, str | int] = {"http.response.body.size": meta["response_length"]}
-    if response.status_code:
-        attributes["http.response.status_code"] = response.status_code
+    status_code: int = response.status_code
+    attributes["http.response.body.size"] = meta["response_length"]
+    if status_code:
+        attributes["http.response.status_code"] = status_code
     body = getattr(response.request, "payload", None)
     if body:
         attributes["http.request.body.size"] = len(body)
-    if meta["exception"] is not None:
-        error, detail = error_type(meta["exception"], response.status_code)
-        attributes["error.type"] = error
-        span.set_status(StatusCode.ERROR, detail)
-    span.set_attributes(attributes)
+    if meta["exception"] is None:
+        return None
+    attributes["error.type"], detail = error_type(meta["exception"], status_code)
+    return detail
 
 
 class TracedUser(FastHttpUser):  # type: ignore[misc]
