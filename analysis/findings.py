@@ -11,10 +11,18 @@ import numpy as np
 from analysis.compare_frame import Floats, Frame, Ints, Place
 from analysis.diagnosis import Finding
 
-__all__ = ["FAILURE_COST_MS", "Draft", "between", "exemplars", "number", "percent", "ranked", "seed_of"]
+__all__ = ["CAUSES", "FAILURE_COST_MS", "Draft", "between", "exemplars", "number", "percent", "ranked", "seed_of"]
 
 FAILURE_COST_MS = 10_000.0
 """A failed request costs its user as much as ten seconds of waiting: so failures and slowness rank on one scale."""
+
+CAUSES = (
+    "delay", "jitter", "bandwidth", "stall", "self",
+    "refused", "reset", "timeout", "truncated", "late", "lost_response", "error",
+    "lost_message", "duplicate",
+    "missing_hop", "new_hop", "early_return", "broken_context", "silent",
+)  # fmt: skip
+"""Every cause that a finding can have; each is explained in docs/findings.md."""
 
 EXEMPLARS = 3
 

@@ -16,7 +16,7 @@ from analysis.findings_instance import instance_of_failures
 from analysis.observations import FAILURES
 from analysis.statistics_rates import clopper_pearson
 
-__all__ = ["failure_draft"]
+__all__ = ["cause_of_kind", "failure_draft"]
 
 _INSIDE = ("server_error", "consumer_error", "error")
 _CAUSES = {"server_error": "error", "consumer_error": "error", "client_error": "error"}
@@ -76,11 +76,16 @@ def failure_draft(comparison: Comparison, effect: FailureEffect) -> Draft:
     return Draft(finding, FAILURE_COST_MS * len(affected) / current, place, affected)
 
 
+def cause_of_kind(kind: str) -> str:
+    """The cause that a kind of failure (FAILURES) stands for."""
+    return _CAUSES.get(kind, kind)
+
+
 def _cause(effect: FailureEffect, hops: Hops) -> str:
     """A hop that hangs shows the same duration again and again: the caller's deadline."""
     kind = effect.main_kind
     if kind not in ("timeout", "late", "lost_response") or effect.index < 0 or len(effect.rows) < FEWEST_HANGS:
-        return _CAUSES.get(kind, kind)
+        return cause_of_kind(kind)
     saw_timeout = np.isin(hops.failure[effect.rows], _HANGS) | (hops.symptom[effect.rows] == FAILURES.index("timeout"))
     waits = hops.duration[effect.rows].astype(np.float64)
     low, middle, high = np.quantile(waits, [0.1, 0.5, 0.9])

@@ -9,9 +9,9 @@ from analysis.diagnosis import Finding
 from analysis.effects import StructureEffect
 from analysis.findings import FAILURE_COST_MS, Draft, exemplars
 
-__all__ = ["structure_draft"]
+__all__ = ["SEVERITY", "structure_draft"]
 
-_SEVERITY = {"missing_hop": 1.0, "early_return": 1.0, "broken_context": 0.2, "silent": 0.2, "new_hop": 0.1}
+SEVERITY = {"missing_hop": 1.0, "early_return": 1.0, "broken_context": 0.2, "silent": 0.2, "new_hop": 0.1}
 """Against a failed request: work that was not done is as bad; work that nobody sees, or more of it, is less."""
 
 
@@ -43,5 +43,5 @@ def structure_draft(comparison: Comparison, effect: StructureEffect) -> Draft:
         since_ns=int(frame.roots.start[effect.traces].min()) if len(effect.traces) else None,
         operation=frame.roots.names[int(np.argmax(of_root))] if len(effect.traces) else None,
     )
-    cost = FAILURE_COST_MS * _SEVERITY[effect.kind] * len(effect.traces) / current
+    cost = FAILURE_COST_MS * SEVERITY[effect.kind] * len(effect.traces) / current
     return Draft(finding, cost, place, effect.traces)
