@@ -26,7 +26,7 @@ DOMINANT_SHARE = 0.9
 
 
 def resolve_callees(observations: Observations, address_book: Mapping[str, str] | None = None) -> Observations:
-    """Fill `callee` in HOPS, tell calls from peers by it, and give each message a row for every subscriber that it did not reach.
+    """Fill `callee` in HOPS, tell calls from peers by it, and add a row per subscriber that a message did not reach.
 
     A callee without spans is named by, in this order: the service that this caller's calls to the address did reach (to
     the same operation, else at all), for messages the destination's subscribers; the peer's own word; `address_book`
