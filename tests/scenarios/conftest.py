@@ -35,6 +35,8 @@ class FakeWorld:
 
     checkout_status: int = 201
     slow_s: float = 0.0
+    collector_status: int = 200
+    refused_exports: int = 0
     requests: list[Seen] = field(default_factory=list)
     spans: list[dict[str, Any]] = field(default_factory=list)
     shop_url: str = ""
@@ -59,6 +61,10 @@ class FakeWorld:
 
     def collect(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["content-length"]))
+        if self.collector_status != 200:
+            self.refused_exports += 1
+            reply(handler, self.collector_status, b"")
+            return
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             about = {pair.key: pair.value.string_value for pair in resource.resource.attributes}
             for span in (span for scope in resource.scope_spans for span in scope.spans):

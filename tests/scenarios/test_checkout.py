@@ -98,6 +98,31 @@ def test_a_seed_repeats_the_journeys(world: FakeWorld) -> None:
     assert journeys[0] != journeys[2]
 
 
+def test_spans_wait_for_a_collector_that_is_busy(world: FakeWorld) -> None:
+    """While it answers 503 they are kept; afterwards each arrives once."""
+    world.collector_status = 503
+    with locust(world, "--users", "2", "--spawn-rate", "2") as process:
+        assert eventually(lambda: world.refused_exports > 2)
+        assert world.spans == []
+        world.collector_status = 200
+        assert eventually(lambda: world.spans)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+    assert world.traces_seen() == world.traces_sent()
+    assert len(world.spans) == len(world.requests)
+
+
+def test_spans_that_nobody_takes_are_counted(world: FakeWorld) -> None:
+    """Locust ends all the same, and says how many were lost."""
+    world.collector_status = 503
+    with locust(world, "--users", "2", "--spawn-rate", "2") as process:
+        assert eventually(lambda: len(world.requests) > 5)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 0
+    assert f"{len(world.requests)} spans of the load generator could not be sent" in output
+
+
 def test_without_traces_nothing_is_sent(world: FakeWorld) -> None:
     """Neither spans nor ids."""
     with locust(world, "--users", "2", "--no-traces") as process:
