@@ -1,4 +1,4 @@
-"""The embedded server beside the original Toxiproxy: throughput, added time, overshoot of latency, accuracy of bandwidth.
+"""The embedded server beside the original Toxiproxy: throughput, added time, latency overshoot, bandwidth accuracy.
 
     python -m benchmarks.proxy [--rounds 5] [--seconds 2] [--only 16,new,latency]
 
@@ -142,6 +142,9 @@ class Contestant:
         yield
         self._http.post("/reset").raise_for_status()
 
+    def latency(self, latency_ms: int) -> contextlib.AbstractContextManager[None]:
+        return self.toxic("latency", latency=latency_ms) if latency_ms else contextlib.nullcontext()
+
     def close(self) -> None:
         self._popen.terminate()
         self._popen.wait(timeout=40)
@@ -156,9 +159,7 @@ def measure(rows: list[Row], rounds: int, seconds: float) -> None:
             length_s = max(seconds, 8 * row.latency_ms / 1000)
             for number in range(rounds):
                 for server in servers if number % 2 else servers[::-1]:
-                    with (
-                        server.toxic("latency", latency=row.latency_ms) if row.latency_ms else contextlib.nullcontext()
-                    ):
+                    with server.latency(row.latency_ms):
                         results[server.name].append(generator.run(server.port, row, length_s, server.process))
                 if not row.latency_ms:
                     results["direct"].append(generator.run(generator.port, row, length_s, None))
@@ -212,6 +213,8 @@ def measure_bandwidth(rounds: int, seconds: float) -> None:
                 for _ in range(rounds):
                     with server.toxic("bandwidth", rate=rate_kb_s):
                         ratios.append(_received_per_s(server.port, seconds) / (rate_kb_s * 1000))
+                        # Removing a toxic from a connection that is just ending hangs the original for seconds.
+                        time.sleep(0.5)
                 print(f"| {rate_kb_s:,} KB/s | {server.name} | {100 * (median(ratios) - 1):+.2f} % |", flush=True)
 
 
