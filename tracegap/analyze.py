@@ -5,17 +5,22 @@ The analysis is imported when it is needed: `tracegap analyze --help` must not w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import reduce
-from operator import or_
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from tracegap.errors import UnusableInput
+from tracegap.reading import (
+    MEMORY_BYTES,
+    address_book_of,
+    can_be_read_again,
+    phases_of,
+    read_in_batches,
+    read_locations,
+    read_traces,
+)
 from tracegap.report_options import (
     FORMATS,
     LOCATIONS_HELP,
@@ -24,14 +29,13 @@ from tracegap.report_options import (
     output_option,
     peer_option,
 )
-from tracegap.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from analysis.diagnosis import Diagnosis, Phase
+    from analysis.diagnosis import Diagnosis
     from analysis.observations import Observations
-    from analysis.sources import ReadResult
+    from analysis.sources.batches import Batch
 
 __all__ = [
     "FORMATS",
@@ -54,8 +58,14 @@ class Analysis:
     locations: tuple[str, ...]
     observations: Observations
     baseline: Observations | None
-    spans: pa.Table
-    logs: pa.Table
+    spans: pa.Table | None  # null where they did not fit into memory
+    logs: pa.Table | None
+
+    def tables_of(self, trace_ids: Sequence[bytes]) -> tuple[pa.Table, pa.Table]:
+        """Spans and logs of these traces, and perhaps of others; read once more where they did not fit into memory."""
+        if self.spans is None or self.logs is None:
+            return read_traces(self.locations, trace_ids)
+        return self.spans, self.logs
 
 
 def analyze_locations(
@@ -64,58 +74,74 @@ def analyze_locations(
     baseline: Sequence[str] = (),
     peers: Mapping[str, str] | None = None,
     phase: str | None = None,
+    memory_bytes: int = MEMORY_BYTES,
 ) -> Analysis:
-    """Read all spans of all locations and diagnose them.
+    """Read all spans of all locations, in batches where they need more than `memory_bytes`, and diagnose them.
 
     A run directory brings its phases and its address book; `peers` (`{"host:port": "name"}`) adds to the latter.
     With a `baseline`, it is what the locations are compared with, and their phases do not count, unless `phase` names
     the one of both sides that is to be compared. Raises UnusableInput for what cannot be read.
     """
     from analysis.diagnose import diagnose
+    from analysis.resolve_callees import resolve_callees
 
     address_book = {**address_book_of([*locations, *baseline]), **(peers or {})}
-    phases = () if baseline else _phases(locations)
-    read = _read(locations, phase)
-    observations = observed(read.spans, address_book)
-    before = observed(_read(baseline, phase).spans, address_book) if baseline else None
-    diagnosis = diagnose(observations, baseline=before, phases=phases, logs=read.logs, warnings=read.warnings)
-    return Analysis(diagnosis, tuple(locations), observations, before, read.spans, read.logs)
+    phases = () if baseline else phases_of(locations)
+    found = _gather(locations, phase, memory_bytes)
+    observations = resolve_callees(found.observations, address_book)
+    before = resolve_callees(_gather(baseline, phase, memory_bytes).observations, address_book) if baseline else None
+    diagnosis = diagnose(observations, baseline=before, phases=phases, logs=found.log_heads, warnings=found.warnings)
+    return Analysis(diagnosis, tuple(locations), observations, before, found.spans, found.logs)
 
 
-def read_locations(locations: Sequence[str]) -> ReadResult:
-    """Spans and logs of these locations; of a run directory, those that its collector wrote.
-
-    Raises UnusableInput with the one line that says which file is unreadable, where, and why.
-    """
-    from analysis.errors import UnreadableSource
-    from analysis.sources import read
-
-    try:
-        return read([inner for location in locations for inner in _span_locations(location)])
-    except UnreadableSource as error:
-        raise UnusableInput(str(error)) from error
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    observations: Observations
+    spans: pa.Table | None
+    logs: pa.Table | None
+    log_heads: pa.Table  # without the text of the records where they are many
+    warnings: tuple[str, ...]
 
 
-def _read(locations: Sequence[str], phase: str | None) -> ReadResult:
-    """All spans, or those of the traces whose first span began in the phase of this name."""
-    read = read_locations(locations)
-    if phase is None:
-        return read
-    windows = [window for window in _phases(locations) if window.name == phase]
-    if not windows:
-        known = ", ".join(window.name for window in _phases(locations)) or "none"
-        raise UnusableInput(f"{' '.join(locations)}: no phase {phase}; it has {known}")
-    import pyarrow.compute as pc
+def _gather(locations: Sequence[str], phase: str | None, memory_bytes: int) -> _Gathered:
+    """Observe batch after batch; the spans are kept where there is one batch, or no second chance to read them."""
+    import pyarrow as pa
 
-    starts = read.spans.group_by("trace_id").aggregate([("start_ns", "min")])
-    begun = pc.field("start_ns_min")
-    inside = reduce(or_, ((begun >= window.start_ns) & (begun < window.end_ns) for window in windows))
-    chosen = starts.filter(inside)["trace_id"].combine_chunks()
-    return replace(
-        read,
-        spans=read.spans.filter(pc.is_in(read.spans["trace_id"], chosen)),
-        logs=read.logs.filter(pc.is_in(read.logs["trace_id"], chosen)),
+    from analysis.observations import concat
+    from analysis.observe import observe
+
+    observed: list[Observations] = []
+    kept: list[Batch] = []
+    heads: list[pa.Table] = []
+    warnings: list[str] = []
+    for batch in read_in_batches(locations, phase, memory_bytes=memory_bytes):
+        observed.append(observe(batch.spans))
+        heads.append(batch.logs if not heads else _heads(batch.logs))
+        warnings += batch.warnings
+        if kept and can_be_read_again(locations):
+            kept = []
+            heads[0] = _heads(heads[0])
+        elif len(kept) == len(observed) - 1:
+            kept.append(batch)
+    whole = len(kept) == len(observed)
+    return _Gathered(
+        concat(observed),
+        pa.concat_tables([batch.spans for batch in kept]).unify_dictionaries() if whole else None,
+        pa.concat_tables([batch.logs for batch in kept]).unify_dictionaries() if whole else None,
+        pa.concat_tables(heads).unify_dictionaries(),
+        tuple(warnings),
     )
+
+
+def _heads(logs: pa.Table) -> pa.Table:
+    """The same records without what only a person reads: most of their memory."""
+    import pyarrow as pa
+
+    for name in ("body", "attributes"):
+        index = logs.schema.get_field_index(name)
+        field = logs.schema.field(index)
+        logs = logs.set_column(index, field, pa.nulls(len(logs), field.type))
+    return logs
 
 
 def observed(spans: pa.Table, address_book: Mapping[str, str]) -> Observations:
@@ -124,66 +150,6 @@ def observed(spans: pa.Table, address_book: Mapping[str, str]) -> Observations:
     from analysis.resolve_callees import resolve_callees
 
     return resolve_callees(observe(spans), address_book)
-
-
-def _run_directory(location: str) -> RunDirectory | None:
-    run = RunDirectory(Path(location))
-    return run if run.phases.is_file() or run.otlp.is_dir() else None
-
-
-def _span_locations(location: str) -> list[str]:
-    """A run directory holds much that is not spans, and its Parquet files hold the same spans once more."""
-    run = _run_directory(location)
-    if run is None:
-        return [location]
-    if run.otlp.is_dir():
-        return [str(run.otlp)]
-    return [str(path) for path in (run.spans, run.logs) if path.is_file()] or [location]
-
-
-def _phases(locations: Sequence[str]) -> tuple[Phase, ...]:
-    from analysis.diagnosis import Phase
-
-    phases: list[Phase] = []
-    for location in locations:
-        run = _run_directory(location)
-        if run is None or not run.phases.is_file():
-            continue
-        document = _json(run.phases)
-        try:
-            phases += [
-                Phase(str(p["name"]), int(p["start_ns"]), int(p["end_ns"]), bool(p["baseline"]))
-                for p in document["phases"]
-            ]
-        except (KeyError, TypeError, ValueError) as error:
-            raise UnusableInput(
-                f'{run.phases}: expected {{"phases": [{{"name", "start_ns", "end_ns", "baseline"}}, ...]}}'
-            ) from error
-    return tuple(phases)
-
-
-def address_book_of(locations: Sequence[str]) -> dict[str, str]:
-    """What the run directories among the locations say about callees without spans: `{"host:port": "name"}`."""
-    names: dict[str, str] = {}
-    for location in locations:
-        run = _run_directory(location)
-        if run is None or not run.peers.is_file():
-            continue
-        document = _json(run.peers)
-        if not all(isinstance(name, str) for name in document.values()):
-            raise UnusableInput(f'{run.peers}: expected {{"HOST:PORT": "name", ...}}')
-        names |= document
-    return names
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UnusableInput(f"{path}: {error}") from error
-    if not isinstance(document, dict):
-        raise UnusableInput(f"{path}: expected a JSON object")
-    return document
 
 
 def peer_names(options: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tracegap.errors import UnusableInput
+from tracegap.reading import read_in_batches
 from tracegap.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -91,19 +92,35 @@ def write_reports(
 
     Raises UnusableInput when the directory cannot be written to.
     """
-    import pyarrow.parquet
-
     paths = {"html": run.report("html"), "json": run.report("json"), "markdown": run.report("md"), "junit": run.junit}
     names = [path.name for path in paths.values()]
     attachments = attach(analysis, "html", budgets=budgets, scorecard=scorecard, files=names)
     try:
         for form, path in paths.items():
             path.write_text(_render(analysis, form, attachments), encoding="utf-8")
-        pyarrow.parquet.write_table(analysis.spans, run.spans, compression="zstd")
-        pyarrow.parquet.write_table(analysis.logs, run.logs, compression="zstd")
+        _write_tables(run, analysis)
     except OSError as error:
         raise UnusableInput(f"{run.path}: cannot write the reports: {error.strerror}") from error
     return tuple(paths.values())
+
+
+def _write_tables(run: RunDirectory, analysis: Analysis) -> None:
+    """spans.parquet and logs.parquet, batch after batch where they did not fit into memory."""
+    import pyarrow.parquet
+
+    from analysis.span_table import LOG_SCHEMA, SPAN_SCHEMA
+
+    with (
+        pyarrow.parquet.ParquetWriter(run.spans, SPAN_SCHEMA, compression="zstd") as spans,
+        pyarrow.parquet.ParquetWriter(run.logs, LOG_SCHEMA, compression="zstd") as logs,
+    ):
+        if analysis.spans is not None and analysis.logs is not None:
+            spans.write_table(analysis.spans)
+            logs.write_table(analysis.logs)
+        else:
+            for batch in read_in_batches(analysis.locations):
+                spans.write_table(batch.spans)
+                logs.write_table(batch.logs)
 
 
 def attach(
@@ -216,10 +233,14 @@ def _exemplars(analysis: Analysis, findings: Sequence[Finding], count: int) -> t
     if not wanted:
         wanted = dict.fromkeys(_slowest(analysis), ())
     chosen = list(wanted.items())[:count]
-    spans = spans_of(analysis.spans, [trace_id for trace_id, _ in chosen])
+    if not chosen:
+        return ()
+    ids = [trace_id for trace_id, _ in chosen]
+    read, logs = analysis.tables_of(ids)
+    spans = spans_of(read, ids)
     present = set(spans["trace_id"].to_pylist())
     return tuple(
-        draw_trace(trace_id, spans, analysis.observations, analysis.logs, ranks)
+        draw_trace(trace_id, spans, analysis.observations, logs, ranks)
         for trace_id, ranks in chosen
         if trace_id in present
     )

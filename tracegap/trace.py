@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tracegap.analyze import address_book_of, observed, peer_names, read_locations
+from tracegap.analyze import observed, peer_names
 from tracegap.errors import UnusableInput
+from tracegap.reading import address_book_of, read_locations
 from tracegap.report_options import LOCATIONS_HELP, output_option, peer_option
 from tracegap.reports import deliver, output_width, wants_colour
 

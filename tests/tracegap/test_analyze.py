@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -18,9 +19,9 @@ import pytest
 from tests.analysis.builders import span, table
 from tests.tracegap.checkouts import write_run, write_spans
 from tests.tracegap.command import Result, run_tracegap
-from tracegap.analyze import FORMATS, analyze_locations, peer_names
+from tracegap.analyze import FORMATS, Analysis, analyze_locations, peer_names
 from tracegap.errors import UnusableInput
-from tracegap.reports import write_reports
+from tracegap.reports import rendered, write_reports
 from tracegap.run_directory import RunDirectory
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_bytes())
@@ -173,6 +174,40 @@ def test_write_reports_fills_the_run_directory(run: Path, tmp_path: Path) -> Non
     jsonschema.Draft202012Validator(SCHEMA).validate(written)
     again = analyze_locations([str(copy.spans), str(copy.logs)])
     assert again.diagnosis.input.spans == written["input"]["spans"]
+
+
+@pytest.fixture(scope="module")
+def batched(run: Path) -> Analysis:
+    return analyze_locations([str(run)], memory_bytes=1)
+
+
+def test_the_size_of_batches_changes_no_finding(run: Path, batched: Analysis) -> None:
+    """Spans that do not fit into memory give the same diagnosis, and are not kept."""
+    assert batched.diagnosis == analyze_locations([str(run)]).diagnosis
+    assert batched.spans is None
+
+
+def test_traces_of_batches_are_read_once_more_to_be_drawn(run: Path, batched: Analysis) -> None:
+    """The reports of spans that did not fit into memory are those of spans that did."""
+    whole = analyze_locations([str(run)])
+    for form in ("text", "html", "json"):
+        assert rendered(batched, form) == rendered(whole, form)
+
+
+def test_tables_of_batches_are_written_whole(run: Path, batched: Analysis, tmp_path: Path) -> None:
+    """spans.parquet has every span, however many batches there were."""
+    target = RunDirectory(tmp_path)
+    write_reports(target, batched)
+    assert pyarrow.parquet.read_metadata(target.spans).num_rows == batched.diagnosis.input.spans
+
+
+def test_standard_input_is_kept_for_it_cannot_be_read_twice(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe has no second reading, so its spans stay in memory in any case."""
+    with (run / "spans.parquet").open("rb") as stream:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+        piped = analyze_locations(["-"], memory_bytes=1)
+    assert piped.spans is not None
+    assert len(piped.spans) == piped.diagnosis.input.spans
 
 
 def test_findings_do_not_need_plan_and_ledger(run: Path, tmp_path: Path) -> None:
