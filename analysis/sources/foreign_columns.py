@@ -49,22 +49,25 @@ class Column(NamedTuple):
 
 def columns_of(schema: pa.Schema, mapping: Mapping[str, str], location: str) -> dict[str, Column]:
     """The foreign column for each of ours. Raises UnreadableSource when one is missing or its unit unknown."""
-    found: dict[str, Column] = {}
+    chosen: dict[str, tuple[str, str]] = {}
     for ours in _NAMES:
         name, _, unit = mapping.get(ours, "").partition(":")
         name = name or _by_name(schema, ours)
         if name and name not in schema.names:
             raise UnreadableSource(location, f"no column {name!r}; it has {', '.join(schema.names)}")
         if name:
-            found[ours] = Column(name, _unit_ns(schema.field(name), unit, location) if ours.endswith("_ns") else 0)
-    missing = [ours for ours in _NEEDED if ours not in found]
-    if not {"end_ns", "duration_ns"} & set(found):
+            chosen[ours] = (name, unit)
+    missing = [ours for ours in _NEEDED if ours not in chosen]
+    if not {"end_ns", "duration_ns"} & set(chosen):
         missing.append("end_ns or duration_ns")
     if missing:
         raise UnreadableSource(
             location, f"no column for {', '.join(missing)}; it has {', '.join(schema.names)}; map them with OURS=THEIRS"
         )
-    return found
+    return {
+        ours: Column(name, _unit_ns(schema.field(name), ours, unit, location) if ours.endswith("_ns") else 0)
+        for ours, (name, unit) in chosen.items()
+    }
 
 
 def _by_name(schema: pa.Schema, ours: str) -> str:
@@ -77,7 +80,7 @@ def _by_name(schema: pa.Schema, ours: str) -> str:
     return ""
 
 
-def _unit_ns(field: pa.Field, unit: str, location: str) -> int:
+def _unit_ns(field: pa.Field, ours: str, unit: str, location: str) -> int:
     if pa.types.is_timestamp(field.type) or pa.types.is_duration(field.type):
         return 0
     plain = field.name.replace("_", "").lower()
@@ -89,7 +92,7 @@ def _unit_ns(field: pa.Field, unit: str, location: str) -> int:
     if field.name == "Duration" and not unit:
         return 1  # the ClickHouse exporter's, in nanoseconds
     raise UnreadableSource(
-        location, f"column {field.name!r} has no unit; say it as in start_ns={field.name}:us (ns, us, ms, s)"
+        location, f"column {field.name!r} has no unit; say it, as in {ours}={field.name}:us (or ns, ms, s)"
     )
 
 

@@ -11,7 +11,6 @@ import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import zstandard
 
@@ -85,12 +84,12 @@ def _gunzip(data: bytes | mmap.mmap, warnings: Warnings) -> bytes:
 
 
 def _unzstd(data: bytes | mmap.mmap, warnings: Warnings) -> bytes:
-    stream = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
+    stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True))
     return _drained(stream, len(data), warnings, (zstandard.ZstdError, EOFError), "Zstandard")
 
 
 def _drained(
-    stream: IO[bytes] | gzip.GzipFile,
+    stream: io.BufferedIOBase,
     compressed_bytes: int,
     warnings: Warnings,
     ends: tuple[type[Exception], ...],
@@ -100,7 +99,7 @@ def _drained(
     parts: list[bytes] = []
     total = 0
     try:
-        while part := stream.read(_CHUNK):
+        while part := stream.read1(_CHUNK):  # read() would lose what precedes a cut
             parts.append(part)
             total += len(part)
             if total > _ALWAYS_BYTES and total > _MAX_RATIO * compressed_bytes:

@@ -10,8 +10,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 KEYS = st.sampled_from(
-    ["http.url", "http.status_code", "server.address", "server.port", "error.type", "db.system", "peer.service", "error",
-     "span.kind", "otel.status_code", "http.response.body.size", "rpc.grpc.status_code", "exception.type", "ä"]
+    ["http.url", "http.status_code", "server.address", "server.port", "error.type", "db.system", "peer.service",
+     "error", "span.kind", "otel.status_code", "http.response.body.size", "rpc.grpc.status_code", "exception.type", "ä"]
 ) | st.text("abc._\\\"", max_size=4)  # fmt: skip
 TIMES = st.sampled_from([0, 1, 1_700_000_000_123_456_789, 2**63 - 1]) | st.integers(0, 2**62)
 
@@ -134,14 +134,20 @@ REFERENCES = st.lists(
     st.fixed_dictionaries({"refType": st.sampled_from(["CHILD_OF", "FOLLOWS_FROM"]), "traceID": IDS, "spanID": IDS}),
     max_size=3,
 )
-LOGS = st.lists(st.fixed_dictionaries({"timestamp": st.integers(0, 9), "fields": st.lists(
-    st.fixed_dictionaries({"key": st.sampled_from(["event", "exception.type", "error.kind", "message"]),
-                           "value": st.sampled_from(["exception", "error", "IOError", 7])}), max_size=3)}), max_size=2)  # fmt: skip
+FIELDS = st.fixed_dictionaries(
+    {
+        "key": st.sampled_from(["event", "exception.type", "error.kind", "message"]),
+        "value": st.sampled_from(["exception", "error", "IOError", 7]),
+    }
+)
+LOGS = st.lists(
+    st.fixed_dictionaries({"timestamp": st.integers(0, 9), "fields": st.lists(FIELDS, max_size=3)}), max_size=2
+)
 MICROS = st.sampled_from([0, 1, -5, 1_700_000_000_123_456, 2**62, 1.5])
 JAEGER_SPANS = st.fixed_dictionaries(
     {"traceID": IDS, "spanID": IDS, "operationName": TEXTS, "startTime": MICROS, "duration": MICROS},
     optional={"references": REFERENCES | st.none(), "tags": TAGS | st.none(), "logs": LOGS | st.none(),
-              "processID": st.sampled_from(["p1", "p2", "p3"]), "parentSpanID": IDS, "flags": st.just(1), "warnings": st.none()},
+              "processID": st.sampled_from(["p1", "p2", "p3"]), "parentSpanID": IDS, "flags": st.just(1)},
 )  # fmt: skip
 JAEGER_TRACES = st.fixed_dictionaries(
     {"traceID": IDS, "spans": st.lists(JAEGER_SPANS, max_size=4)},
