@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import Protocol
 
 __all__ = ["Part", "PartNotReady", "connect_in_background"]
@@ -46,5 +45,4 @@ async def _connect(part: Part) -> None:
             if attempts % 25 == 0:
                 _logger.warning("waiting for %s: %r", part.name, error)
             attempts += 1
-        with suppress(TimeoutError):
-            await asyncio.sleep(_RETRY_S)
+        await asyncio.sleep(_RETRY_S)

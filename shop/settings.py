@@ -7,7 +7,6 @@ stack, Compose, a shell.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -56,30 +55,25 @@ class Settings(BaseModel):
         return value
 
 
-@dataclass(frozen=True)
-class _TelemetryDefaults:
-    """What `opentelemetry-instrument` has to be told for the shop; the reasons are in docs/shop.md."""
-
-    variables: dict[str, str] = field(
-        default_factory=lambda: {
-            "OTEL_TRACES_EXPORTER": "otlp",
-            "OTEL_LOGS_EXPORTER": "otlp",
-            "OTEL_METRICS_EXPORTER": "none",
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-            "OTEL_PROPAGATORS": "tracecontext",
-            "OTEL_PYTHON_EXCLUDED_URLS": "healthz",
-            # Stable names (server.address, error.type): without them a refused call does not say whom it called.
-            "OTEL_SEMCONV_STABILITY_OPT_IN": "http,database",
-            # Payload sizes: they tell a slow link from a narrow one.
-            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": "content-length",
-            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE": "content-length",
-            # Spans on disk half a second after they end, so that a run can be looked at while it runs.
-            "OTEL_BSP_SCHEDULE_DELAY": "500",
-            "OTEL_BLRP_SCHEDULE_DELAY": "500",
-            "OTEL_BSP_MAX_QUEUE_SIZE": "16384",
-            "OTEL_PYTHON_LOG_HANDLER_LEVEL": "info",
-        }
-    )
+_TELEMETRY = {
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_LOGS_EXPORTER": "otlp",
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_PROPAGATORS": "tracecontext",
+    "OTEL_PYTHON_EXCLUDED_URLS": "healthz",
+    # Stable names (server.address, error.type): without them a refused call does not say whom it called.
+    "OTEL_SEMCONV_STABILITY_OPT_IN": "http,database",
+    # Payload sizes: they tell a slow link from a narrow one.
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": "content-length",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE": "content-length",
+    # Spans on disk half a second after they end, so that a run can be looked at while it runs.
+    "OTEL_BSP_SCHEDULE_DELAY": "500",
+    "OTEL_BLRP_SCHEDULE_DELAY": "500",
+    "OTEL_BSP_MAX_QUEUE_SIZE": "16384",
+    "OTEL_PYTHON_LOG_HANDLER_LEVEL": "info",
+}
+"""What `opentelemetry-instrument` has to be told for the shop; docs/shop.md has all the reasons."""
 
 
 def telemetry_environment(service: str, otlp_http_endpoint: str) -> dict[str, str]:
@@ -88,7 +82,7 @@ def telemetry_environment(service: str, otlp_http_endpoint: str) -> dict[str, st
     `otlp_http_endpoint` is the base address, such as `http://127.0.0.1:4318`.
     """
     return {
-        **_TelemetryDefaults().variables,
+        **_TELEMETRY,
         "OTEL_SERVICE_NAME": service,
         "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_http_endpoint,
     }
