@@ -44,7 +44,8 @@ class Watchdog:
     """
 
     def __init__(self, url: str, ledger: Path | str) -> None:
-        command = (sys.executable, "-m", "faults.watchdog", url, str(ledger), str(os.getpid()))
+        # -P: a folder called `faults` where the user happens to be is not this package.
+        command = (sys.executable, "-P", "-m", "faults.watchdog", url, str(ledger), str(os.getpid()))
         # A session of its own: Ctrl-C at the terminal and signals to the run's process group do not reach it.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
