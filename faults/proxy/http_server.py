@@ -34,7 +34,7 @@ class HttpConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._closing = False
-        self.on_message_begin()
+        self._forget_request()
 
     # asyncio's side
 
@@ -74,6 +74,9 @@ class HttpConnection(asyncio.Protocol):
     # the parser's side
 
     def on_message_begin(self) -> None:
+        self._allow(READ_TIMEOUT_S)
+
+    def _forget_request(self) -> None:
         self._target = bytearray()
         self._user_agent = b""
         self._body = bytearray()
@@ -106,7 +109,7 @@ class HttpConnection(asyncio.Protocol):
             user_agent=self._user_agent.decode("latin-1"),
             body=bytes(self._body),
         )
-        self.on_message_begin()
+        self._forget_request()
         self._waiting.append((request, self._parser.should_keep_alive()))
         self._allow(None)
         if self._worker is None or self._worker.done():

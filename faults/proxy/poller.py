@@ -8,7 +8,6 @@ of a millisecond, which would be most of the error of an injected latency.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 import select
@@ -24,10 +23,12 @@ HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 WRITABLE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 STREAM = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
-ROUNDS_PER_TURN = 8
+ROUNDS_PER_TURN = 16
 """How often one turn of the event loop asks for more, before the HTTP interface gets its turn."""
 
-EVENTS_OF_A_BUSY_TURN = 4
+EVENTS_PER_ROUND = 16
+EVENTS_OF_A_BUSY_ROUND = 4
+DEADLINES_PER_ROUND = 4
 
 CLOCK_MONOTONIC = 1
 TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
@@ -81,7 +82,7 @@ class Poller:
         if self._timer_fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         self._handlers[self._timer_fd] = self._on_timer
-        self._epoll.register(self._timer_fd, select.EPOLLIN)
+        self._epoll.register(self._timer_fd, select.EPOLLIN | select.EPOLLET)
         loop.add_reader(self._epoll.fileno(), self._turn)
 
     def close(self) -> None:
@@ -121,8 +122,8 @@ class Poller:
         """Call back at a time of the monotonic clock, never before it."""
         deadline = Deadline(at_ns, callback, self)
         heappush(self._deadlines, deadline)
-        if not self._armed_ns or at_ns < self._armed_ns:
-            self._arm(at_ns)
+        if not self._turning:
+            self._arm_next()
         return deadline
 
     @property
@@ -146,43 +147,58 @@ class Poller:
             self._turning = False
         if self._soon:
             self._loop.call_soon(self._turn)
+        self._arm_next()
 
     def _rounds(self) -> None:
+        """Sockets and deadlines by small turns, so that what a deadline sets off is not kept waiting by the others."""
         poll, handlers, soon = self._epoll.poll, self._handlers, self._soon
         for _ in range(ROUNDS_PER_TURN):
-            events = poll(0)
+            events = poll(0, EVENTS_PER_ROUND)
             for fd, event in events:
                 handler = handlers.get(fd)
                 if handler is not None:
-                    handler(event)
+                    try:
+                        handler(event)
+                    except Exception as error:  # noqa: BLE001 - the others' events come only once
+                        self._report(error)
+            met = self._meet_deadlines()
             for _ in range(len(soon)):
-                soon.popleft()()
+                self._call(soon.popleft())
             # Few events mean an idle turn: asking again would cost more than being called again.
-            if len(events) < EVENTS_OF_A_BUSY_TURN and not soon:
+            if len(events) < EVENTS_OF_A_BUSY_ROUND and met < DEADLINES_PER_ROUND and not soon:
                 return
 
-    def _on_timer(self, _event: int) -> None:
-        with contextlib.suppress(BlockingIOError):  # armed anew since the event
-            os.read(self._timer_fd, 8)
-        self._armed_ns = 1  # while callbacks run, `at` only queues: one arming at the end serves them all
-        while self._deadlines and self._deadlines[0].at_ns <= monotonic_ns():
-            self._fire(heappop(self._deadlines))
-        while self._deadlines and self._deadlines[0].callback is None:
-            self._fire(heappop(self._deadlines))
-        self._armed_ns = 0
-        if self._deadlines:
-            self._arm(self._deadlines[0].at_ns)
+    def _meet_deadlines(self) -> int:
+        """Call back for some deadlines that have passed; how many."""
+        met = 0
+        deadlines = self._deadlines
+        while deadlines and met < DEADLINES_PER_ROUND and deadlines[0].at_ns <= monotonic_ns():
+            deadline = heappop(deadlines)
+            callback, deadline.callback = deadline.callback, None
+            if callback is None:
+                self._cancelled -= 1
+                continue
+            self._call(callback)
+            deadlines = self._deadlines
+            met += 1
+        return met
 
-    def _fire(self, deadline: Deadline) -> None:
-        callback, deadline.callback = deadline.callback, None
-        if callback is None:
-            self._cancelled -= 1
-        else:
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
             callback()
+        except Exception as error:  # noqa: BLE001 - one connection's mistake must not stop the others
+            self._report(error)
 
-    def _arm(self, at_ns: int) -> None:
-        self._armed_ns = at_ns
-        seconds, nanoseconds = divmod(max(at_ns, 1), 1_000_000_000)
-        spec = _Itimerspec(0, 0, seconds, nanoseconds)
-        if _libc.timerfd_settime(self._timer_fd, TFD_TIMER_ABSTIME, ctypes.byref(spec), None) != 0:
-            raise OSError(ctypes.get_errno(), "timerfd_settime")
+    def _report(self, error: Exception) -> None:
+        self._loop.call_exception_handler({"message": "a relayed connection failed", "exception": error})
+
+    def _on_timer(self, _event: int) -> None:
+        self._armed_ns = 0  # the deadlines are met by this same round
+
+    def _arm_next(self) -> None:
+        """Have the timerfd wake this process for the first deadline, at once if it has passed."""
+        if self._deadlines and self._deadlines[0].at_ns != self._armed_ns:
+            at_ns = self._armed_ns = self._deadlines[0].at_ns
+            spec = _Itimerspec(0, 0, *divmod(max(at_ns, 1), 1_000_000_000))
+            if _libc.timerfd_settime(self._timer_fd, TFD_TIMER_ABSTIME, ctypes.byref(spec), None) != 0:
+                raise OSError(ctypes.get_errno(), "timerfd_settime")
