@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +21,9 @@ __all__ = ["observe"]
 PART_SPANS = 250_000
 """Traces are observed in parts of about so many spans: bounds the memory of a large table, and gives threads work."""
 
+MOST_THREADS = 4
+"""Each holds some 300 MB of a part's arrays."""
+
 
 def observe(spans: pa.Table) -> Observations:
     """All rows that the comparison needs of these complete traces.
@@ -38,18 +40,21 @@ def observe(spans: pa.Table) -> Observations:
         hops = [hops_table(found)]
         if len(forest.foreign.source):
             hops.append(linked_hops_table(found))
-        return Observations(
+        observed = Observations(
             traces_table(found),
             pa.concat_tables(hops).unify_dictionaries(),
             own_table(found),
             defects_table(found),
         )
+        # Each thread's share of Arrow's pool keeps what this part has freed: a gigabyte by ten million spans.
+        pa.default_memory_pool().release_unused()
+        return observed
 
     parts = list(_parts(order))
     if len(spans) < COMPILE_FROM or len(parts) < 2:
         observed = [observe_part(part) for part in parts]
     else:
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as threads:
+        with ThreadPoolExecutor(min(pa.cpu_count(), MOST_THREADS)) as threads:
             observed = list(threads.map(observe_part, parts))
     return concat(observed)
 
