@@ -83,15 +83,15 @@ def analyze_locations(
     the one of both sides that is to be compared. Raises UnusableInput for what cannot be read.
     """
     from analysis.diagnose import diagnose
-    from analysis.resolve_callees import resolve_callees
 
     address_book = {**address_book_of([*locations, *baseline]), **(peers or {})}
     phases = () if baseline else phases_of(locations)
-    found = _gather(locations, phase, memory_bytes)
-    observations = resolve_callees(found.observations, address_book)
-    before = resolve_callees(_gather(baseline, phase, memory_bytes).observations, address_book) if baseline else None
-    diagnosis = diagnose(observations, baseline=before, phases=phases, logs=found.log_heads, warnings=found.warnings)
-    return Analysis(diagnosis, tuple(locations), observations, before, found.spans, found.logs)
+    found = _gather(locations, address_book, phase, memory_bytes)
+    before = _gather(baseline, address_book, phase, memory_bytes).observations if baseline else None
+    diagnosis = diagnose(
+        found.observations, baseline=before, phases=phases, logs=found.log_heads, warnings=found.warnings
+    )
+    return Analysis(diagnosis, tuple(locations), found.observations, before, found.spans, found.logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,15 @@ class _Gathered:
     warnings: tuple[str, ...]
 
 
-def _gather(locations: Sequence[str], phase: str | None, memory_bytes: int) -> _Gathered:
+def _gather(
+    locations: Sequence[str], address_book: Mapping[str, str], phase: str | None, memory_bytes: int
+) -> _Gathered:
     """Observe batch after batch; the spans are kept where there is one batch, or no second chance to read them."""
     import pyarrow as pa
 
     from analysis.observations import concat
     from analysis.observe import observe
+    from analysis.resolve_callees import resolve_callees
 
     observed: list[Observations] = []
     kept: list[Batch] = []
@@ -124,8 +127,10 @@ def _gather(locations: Sequence[str], phase: str | None, memory_bytes: int) -> _
         elif len(kept) == len(observed) - 1:
             kept.append(batch)
     whole = len(kept) == len(observed)
+    joined = concat(observed)
+    observed.clear()  # of ten million spans, another gigabyte
     return _Gathered(
-        concat(observed),
+        resolve_callees(joined, address_book),
         pa.concat_tables([batch.spans for batch in kept]).unify_dictionaries() if whole else None,
         pa.concat_tables([batch.logs for batch in kept]).unify_dictionaries() if whole else None,
         pa.concat_tables(heads).unify_dictionaries(),
