@@ -31,6 +31,13 @@ def observe(spans: pa.Table) -> Observations:
     `spans` follows SPAN_SCHEMA; traces need not stand together. O(spans log spans per trace); the order of rows and
     repeated rows do not matter. Traces come out in the order of their first starts.
     """
+    observed = _observe_parts(spans)
+    # The columns of a table in many chunks were copied, a gigabyte for ten million spans: give it back to the system.
+    pa.default_memory_pool().release_unused()
+    return concat(observed)
+
+
+def _observe_parts(spans: pa.Table) -> list[Observations]:
     columns, links = read_columns(spans)
     order = order_by_trace(columns)
 
@@ -40,23 +47,18 @@ def observe(spans: pa.Table) -> Observations:
         hops = [hops_table(found)]
         if len(forest.foreign.source):
             hops.append(linked_hops_table(found))
-        observed = Observations(
+        return Observations(
             traces_table(found),
             pa.concat_tables(hops).unify_dictionaries(),
             own_table(found),
             defects_table(found),
         )
-        # Each thread's share of Arrow's pool keeps what this part has freed: a gigabyte by ten million spans.
-        pa.default_memory_pool().release_unused()
-        return observed
 
     parts = list(_parts(order))
     if len(spans) < COMPILE_FROM or len(parts) < 2:
-        observed = [observe_part(part) for part in parts]
-    else:
-        with ThreadPoolExecutor(min(pa.cpu_count(), MOST_THREADS)) as threads:
-            observed = list(threads.map(observe_part, parts))
-    return concat(observed)
+        return [observe_part(part) for part in parts]
+    with ThreadPoolExecutor(min(pa.cpu_count(), MOST_THREADS)) as threads:
+        return list(threads.map(observe_part, parts))
 
 
 def _parts(order: TraceOrder) -> Iterator[TraceOrder]:
