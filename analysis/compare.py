@@ -23,6 +23,7 @@ from analysis.structure_context import broken_contexts, silent_loggers, silent_t
 __all__ = ["Compared", "compare", "compare_with_itself"]
 
 BUSY_FACTOR = 1.5
+CERTAIN_FRACTION = 0.25
 SELF_SHARE = 0.15
 """Slow traces were chosen for being slow, so every place on their path leans their way: one must stand out."""
 
@@ -35,7 +36,8 @@ class Compared:
 
 def compare(comparison: Comparison, logs: pa.Table | None = None) -> Compared:
     """Everything that is worse on the current side, each cause once. `logs` has LOG_SCHEMA."""
-    drafts, common = _slower(comparison)
+    slower, common = _slower(comparison)
+    drafts = [draft for draft in slower if _is_certain(draft)]
     drafts += [failure_draft(comparison, effect) for effect in failure_effects(comparison)]
     changed = [*structure_effects(comparison), *broken_contexts(comparison), *silent_tracers(comparison)]
     if logs is not None and len(logs):
@@ -58,6 +60,12 @@ def compare_with_itself(frame: Frame, chosen: Flags) -> Compared:
     part = float((halves.side == CURRENT).sum()) / max(int(chosen.sum()), 1)
     drafts += [replace(draft, cost_ms=draft.cost_ms * part) for draft in _slower(halves, SELF_SHARE)[0]]
     return Compared(fold(drafts, System(frame.hops)))
+
+
+def _is_certain(draft: Draft) -> bool:
+    """The size is known well enough to be told: a handful of outliers proves a difference, and no size."""
+    delta, interval = draft.finding.delta_ms, draft.finding.interval_ms
+    return delta is None or interval is None or interval[0] >= CERTAIN_FRACTION * delta
 
 
 def _slower(comparison: Comparison, *least_share: float) -> tuple[list[Draft], CommonSlowdown]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.compare_frame import Codes, Flags, Floats, Ints
+from analysis.compare_frame import Codes, Flags, Floats, Ints, dense
 from analysis.compare_samples import BASELINE, CURRENT, Comparison, Samples
 from analysis.effects import Costs, LatencyEffect
 from analysis.statistics_rank import rank_test, tail_test_counts
@@ -36,11 +36,17 @@ CHANCE_SPREADS = 1.5
 
 @dataclass(frozen=True)
 class PathCosts:
-    """Mean time on the path per trace: arrays (places, roots), change in ns; and of the roots themselves."""
+    """Change of mean time per trace, in ns, for each pair of a place and a root operation that has it.
 
-    change: Floats
+    Pairs of place k are `first[k]` to `first[k + 1]`: thousands of operations times thousands of places would be too
+    many to write down where most never meet.
+    """
+
+    first: Ints
+    root: Ints
+    change: Floats  # on the path to the answer
     completion_change: Floats
-    root_change: Floats
+    root_change: Floats  # of the root operations themselves
     root_completion_change: Floats
     root_median: Floats
     root_weight: Floats  # share of each root operation among the current side's traces
@@ -123,37 +129,40 @@ def path_costs(comparison: Comparison) -> PathCosts:
     A trace in which something failed is short or long for a reason that the failure accounts for: clean traces are
     compared, but where a root operation has too few of them, all of them.
     """
-    frame = comparison.frame
-    roots, hops, own = frame.roots, frame.hops, frame.own
-    n_roots, n_places = len(roots.names), len(comparison.places)
+    roots, hops, own = comparison.frame.roots, comparison.frame.hops, comparison.frame.own
+    n = len(roots.names)
     usable = _comparable(comparison)
-    change, completion = np.zeros((2, n_places, n_roots)), np.zeros((2, n_places, n_roots))
-    root_mean, root_completion = np.zeros((2, n_roots)), np.zeros((2, n_roots))
-    counts = np.zeros((2, n_roots))
+    counts, durations, completions = (np.zeros((2, n)) for _ in range(3))
     for s, side in enumerate((BASELINE, CURRENT)):
-        chosen = usable & comparison.traces(side)
-        counts[s] = np.bincount(roots.root[chosen], minlength=n_roots)
-        per = np.maximum(counts[s], 1)
-        root_mean[s] = np.bincount(roots.root[chosen], weights=roots.duration[chosen], minlength=n_roots) / per
-        root_completion[s] = np.bincount(roots.root[chosen], weights=roots.completion[chosen], minlength=n_roots) / per
-        for table, shift in ((hops, 0), (own, len(hops.places))):
-            rows = np.flatnonzero(chosen[table.trace])
-            key = (table.place[rows].astype(np.int64) + shift) * n_roots + roots.root[table.trace[rows]]
-            size = n_places * n_roots
-            change[s] += np.bincount(key, weights=table.path[rows], minlength=size).reshape(n_places, n_roots) / per
-            completion[s] += (
-                np.bincount(key, weights=table.completion_path[rows], minlength=size).reshape(n_places, n_roots) / per
-            )
-    both = (counts > 0).all(axis=0)
-    medians = _medians(roots.duration, roots.root, usable & comparison.traces(BASELINE), n_roots)
-    weight = counts[1] * both
+        rows = np.flatnonzero(usable & comparison.traces(side))
+        counts[s] = np.bincount(roots.root[rows], minlength=n)
+        durations[s] = np.bincount(roots.root[rows], weights=roots.duration[rows], minlength=n)
+        completions[s] = np.bincount(roots.root[rows], weights=roots.completion[rows], minlength=n)
+    both = np.asarray((counts > 0).all(axis=0))
+    per = np.maximum(counts, 1)
+    hop_rows, own_rows = np.flatnonzero(usable[hops.trace]), np.flatnonzero(usable[own.trace])
+    trace = np.concatenate((hops.trace[hop_rows], own.trace[own_rows]))
+    place = np.concatenate((hops.place[hop_rows], own.place[own_rows] + len(hops.places))).astype(np.int64)
+    pairs, cell = dense(place * n + roots.root[trace])
+    root = pairs % max(n, 1)
+    current = comparison.side[trace] == CURRENT
+    shared = both[root]
+
+    def change_of(on_path: Floats) -> Floats:
+        # Whole nanoseconds add up exactly in whatever order they come; fractions would not.
+        after = np.bincount(cell, weights=np.where(current, on_path, 0.0), minlength=len(pairs))
+        before = np.bincount(cell, weights=np.where(current, 0.0, on_path), minlength=len(pairs))
+        return np.asarray(np.where(shared, after / per[1, root] - before / per[0, root], 0.0))
+
     return PathCosts(
-        np.where(both, change[1] - change[0], 0.0),
-        np.where(both, completion[1] - completion[0], 0.0),
-        np.where(both, root_mean[1] - root_mean[0], 0.0),
-        np.where(both, root_completion[1] - root_completion[0], 0.0),
-        medians,
-        weight / max(weight.sum(), 1.0),
+        first=np.searchsorted(pairs, np.arange(len(comparison.places) + 1) * n),
+        root=root,
+        change=change_of(np.concatenate((hops.path[hop_rows], own.path[own_rows]))),
+        completion_change=change_of(np.concatenate((hops.completion_path[hop_rows], own.completion_path[own_rows]))),
+        root_change=np.where(both, (durations / per)[1] - (durations / per)[0], 0.0),
+        root_completion_change=np.where(both, (completions / per)[1] - (completions / per)[0], 0.0),
+        root_median=_medians(roots.duration, roots.root, usable & comparison.traces(BASELINE), n),
+        root_weight=counts[1] * both / max(float((counts[1] * both).sum()), 1.0),
     )
 
 
@@ -181,16 +190,25 @@ def _medians(value: Ints, group: Codes, chosen: Flags, groups: int) -> Floats:
 
 def _costs_of(k: int, costs: PathCosts) -> Costs:
     """The answer's path, unless most of the change comes after the answer."""
-    paid = [np.maximum(change[k] * costs.root_weight, 0.0) for change in (costs.change, costs.completion_change)]
+    of = slice(int(costs.first[k]), int(costs.first[k + 1]))
+    root = costs.root[of]
+    changes = (costs.change[of], costs.completion_change[of])
+    paid = [np.maximum(change * costs.root_weight[root], 0.0) for change in changes]
     completion = bool(paid[0].sum() < 0.5 * paid[1].sum())
-    weighted = paid[1] if completion else paid[0]
+    weighted = paid[completion]
     if not len(weighted) or weighted.max() <= 0:
         return Costs(-1, 0.0, 0.0, 0.0, 0.0, completion)
-    root = int(np.argmax(weighted))
-    change = (costs.completion_change if completion else costs.change)[k, root]
-    root_change = (costs.root_completion_change if completion else costs.root_change)[root]
-    median = costs.root_median[root]
-    return Costs(root, float(change), float(root_change), float(median), float(weighted.sum()), completion)
+    at = int(np.argmax(weighted))
+    dearest = int(root[at])
+    root_change = (costs.root_completion_change if completion else costs.root_change)[dearest]
+    return Costs(
+        dearest,
+        change_ns=float(changes[completion][at]),
+        root_change_ns=float(root_change),
+        root_median_ns=float(costs.root_median[dearest]),
+        total_ns=float(weighted.sum()),
+        completion=completion,
+    )
 
 
 @dataclass(frozen=True, slots=True)

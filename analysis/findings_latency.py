@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.compare_frame import Hops, Ints, pack
+from analysis.compare_frame import Floats, Hops, Ints, pack
 from analysis.compare_samples import Comparison, Samples
 from analysis.diagnosis import Finding
 from analysis.effects import LatencyEffect, ms
@@ -30,12 +30,18 @@ MOST_CONFIDENT = 0.999
 def latency_draft(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> Draft:
     """The finding about one slower place."""
     rows = samples.of(effect.index)
-    base, current = residuals(samples, effect.index)
+    leg = leg_of(comparison, samples, effect)
     blamed = instance_to_blame(comparison, samples, effect)
     if blamed is not None:
         # The size of the change is that of the instance that changed, not its dilution over all of them.
         base, current = blamed.base, blamed.current
         effect = replace(effect, delta_ns=shift(base, current, "median"), partial=False)
+    elif leg is not None:
+        base, current = _leg_times(comparison, samples, effect, leg)
+        change = shift(base, current, "mean" if effect.partial else "median")
+        effect = replace(effect, delta_ns=change, base_median_ns=float(np.median(base)))
+    else:
+        base, current = residuals(samples, effect.index)
     statistic: Statistic = "mean" if effect.partial else "median"
     interval = shift_interval(base, current, statistic, seed_of(effect.place.kind, effect.place.name))
     of_current = samples.current[rows]
@@ -44,7 +50,6 @@ def latency_draft(comparison: Comparison, samples: Samples, effect: LatencyEffec
     affected = value > np.quantile(usual, 0.95)
     affected_traces = np.unique(trace[affected])
     shape = _shape(comparison, samples, effect)
-    leg = leg_of(comparison, samples, effect)
     roots = comparison.frame.roots
     inside = effect.place.kind == "own"
     finding = Finding(
@@ -110,6 +115,16 @@ def leg_of(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> L
         if change >= LEG_SHARE * sum(moved.values()):
             return leg
     return None
+
+
+def _leg_times(comparison: Comparison, samples: Samples, effect: LatencyEffect, leg: Leg) -> tuple[Floats, Floats]:
+    """Both samples of one leg, in time order. What the other leg did meanwhile is not this leg's change."""
+    hops = comparison.frame.hops
+    rows = samples.of(effect.index)
+    times = (hops.request if leg == "request" else hops.response)[samples.row[rows]].astype(np.float64)
+    known = hops.has_legs[samples.row[rows]]
+    current = samples.current[rows]
+    return times[known & ~current], times[known & current]
 
 
 def _clocks_agree(hops: Hops, crossing: Ints, delta_ns: float) -> bool:

@@ -6,7 +6,6 @@ reason for doing less, and that reason is a finding of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,17 +44,15 @@ def structure_effects(comparison: Comparison) -> list[StructureEffect]:
         return []
     presence = _presence(comparison)
     roots = comparison.frame.roots
-    table = _tabulate(comparison, presence)
     effects: list[StructureEffect] = []
     missing: dict[tuple[int, int], list[StructureEffect]] = {}
     expected: dict[tuple[int, int], int] = {}
-    for k, r in table.candidates:
-        caller = int(table.caller[k])
-        if table.belongs[k, r]:
-            expected[caller, r] = expected.get((caller, r), 0) + 1
-        effect = _judge(comparison, presence, table, k, r)
+    for cell in _cells(comparison, presence):
+        who = cell.caller, cell.root
+        expected[who] = expected.get(who, 0) + cell.belongs
+        effect = _judge(comparison, presence, cell)
         if effect is not None and effect.kind == "missing_hop":
-            missing.setdefault((caller, r), []).append(effect)
+            missing.setdefault(who, []).append(effect)
         elif effect is not None:
             effects.append(effect)
     for (caller, r), of_caller in missing.items():
@@ -65,38 +62,47 @@ def structure_effects(comparison: Comparison) -> list[StructureEffect]:
 
 
 @dataclass(frozen=True)
-class _Table:
-    """Traces that have each place, of those in which its caller did its work: arrays (places, roots) per side."""
+class _Cell:
+    """A place in traces of one root operation: how many have it, of those in which its caller did its work."""
 
-    caller: Ints  # service of each place
-    has: Mapping[int, Ints]
-    able: Mapping[int, Ints]
-    belongs: Flags
-    candidates: list[tuple[int, int]]  # places and roots worth a look
+    place: int
+    caller: int  # in _Presence.services
+    root: int
+    base_has: int
+    base: int
+    has: int
+    now: int
+
+    @property
+    def belongs(self) -> bool:
+        return self.base_has >= ALWAYS * self.base
 
 
-def _tabulate(comparison: Comparison, presence: _Presence) -> _Table:
+def _cells(comparison: Comparison, presence: _Presence) -> list[_Cell]:
+    """Cells worth a look: hops that belong to their traces, and hops that the baseline never had."""
     hops, roots = comparison.frame.hops, comparison.frame.roots
     number = {name: i for i, name in enumerate(presence.services)}
     caller = np.array([number[p.caller] for p in hops.places], dtype=np.int64)
-    places, n_roots = len(hops.places), len(roots.names)
-    side, root = comparison.side[presence.chosen], roots.root[presence.chosen]
+    n, chosen = len(roots.names), len(presence.chosen)
+    side, root = comparison.side[presence.chosen], roots.root[presence.chosen].astype(np.int64)
     served = presence.served[caller[presence.place], presence.trace]
-    pairs, _ = dense(presence.place[served] * len(presence.chosen) + presence.trace[served])
-    place, trace = pairs // len(presence.chosen), pairs % len(presence.chosen)
-    has, able = {}, {}
+    pairs, _ = dense(presence.place[served] * chosen + presence.trace[served])
+    place, trace = pairs // max(chosen, 1), pairs % max(chosen, 1)
+    keys, cell = dense(place * n + root[trace])
+    service, column = np.nonzero(presence.served)
+    able, of_able = dense(service * n + root[column])
+    wanted = np.searchsorted(able, caller[keys // n] * n + keys % n)
+    counts = []
     for s in (BASELINE, CURRENT):
-        of = side[trace] == s
-        cells = np.bincount(place[of] * n_roots + root[trace[of]], minlength=places * n_roots)
-        has[s] = cells.reshape(places, n_roots)
-        service, column = np.nonzero(presence.served & (side == s))
-        counts = np.bincount(service * n_roots + root[column], minlength=len(presence.services) * n_roots)
-        able[s] = counts.reshape(-1, n_roots)[caller]
-    enough = (able[BASELINE] >= FEWEST_BASE) & (able[CURRENT] >= FEWEST_CURRENT)
-    belongs = enough & (has[BASELINE] >= ALWAYS * able[BASELINE])
-    fresh = enough & (has[BASELINE] == 0) & (has[CURRENT] > 0)
-    candidates = [(int(k), int(r)) for k, r in zip(*np.nonzero(belongs | fresh), strict=True)]
-    return _Table(caller, has, able, belongs, candidates)
+        counts.append(np.bincount(cell[side[trace] == s], minlength=len(keys)))
+        counts.append(np.bincount(of_able[side[column] == s], minlength=len(able))[wanted])
+    base_has, base, has, now = counts
+    enough = (base >= FEWEST_BASE) & (now >= FEWEST_CURRENT)
+    look = enough & ((base_has >= ALWAYS * base) | ((base_has == 0) & (has > 0)))
+    return [
+        _Cell(int(keys[i] // n), int(caller[keys[i] // n]), int(keys[i] % n), *(int(c[i]) for c in counts))
+        for i in np.flatnonzero(look)
+    ]
 
 
 def _presence(comparison: Comparison) -> _Presence:
@@ -138,38 +144,34 @@ def _chosen(comparison: Comparison, services: int) -> Ints:
     return np.asarray(rows[dice <= (most / np.maximum(count, 1))[cell]])
 
 
-def _judge(comparison: Comparison, presence: _Presence, table: _Table, k: int, r: int) -> StructureEffect | None:
-    base_has, base = int(table.has[BASELINE][k, r]), int(table.able[BASELINE][k, r])
-    has, now = int(table.has[CURRENT][k, r]), int(table.able[CURRENT][k, r])
-    before, after = base_has / base, has / now
-    place, root = comparison.frame.hops.places[k], comparison.frame.roots.names[r]
-    if before >= ALWAYS and before - after >= LEAST_DROP:
-        p = fisher_greater(base - base_has, base, now - has, now)
+def _judge(comparison: Comparison, presence: _Presence, cell: _Cell) -> StructureEffect | None:
+    before, after = cell.base_has / cell.base, cell.has / cell.now
+    place, root = comparison.frame.hops.places[cell.place], comparison.frame.roots.names[cell.root]
+    if cell.belongs and before - after >= LEAST_DROP:
+        lacking = cell.now - cell.has
+        p = fisher_greater(cell.base - cell.base_has, cell.base, lacking, cell.now)
         text = (
-            f"{now - has:,} of {now:,} traces of {root} in which {place.caller} did its work have no {place.name}; "
+            f"{lacking:,} of {cell.now:,} traces of {root} in which {place.caller} did its work have no {place.name}; "
             f"in the baseline {percent(before)} have it."
         )
         kind, present = "missing_hop", False
-    elif base_has == 0 and after >= LEAST_NEW:
-        p = fisher_greater(0, base, has, now)
-        text = f"{has:,} of {now:,} traces of {root} have {place.name}, which no trace of the baseline has."
+    elif cell.base_has == 0 and after >= LEAST_NEW:
+        p = fisher_greater(0, cell.base, cell.has, cell.now)
+        text = f"{cell.has:,} of {cell.now:,} traces of {root} have {place.name}, which no trace of the baseline has."
         kind, present = "new_hop", True
     else:
         return None
     if p > SIGNIFICANCE:
         return None
-    return StructureEffect(place, kind, _traces(comparison, presence, table, (k, r), present=present), now, p, text)
+    return StructureEffect(place, kind, _traces(comparison, presence, cell, present=present), cell.now, p, text)
 
 
-def _traces(
-    comparison: Comparison, presence: _Presence, table: _Table, cell: tuple[int, int], *, present: bool
-) -> Ints:
+def _traces(comparison: Comparison, presence: _Presence, cell: _Cell, *, present: bool) -> Ints:
     """Traces of the current side in which the caller did its work, with or without the hop."""
-    k, r = cell
     has = np.zeros(len(presence.chosen), dtype=bool)
-    has[presence.trace[presence.place == k]] = True
+    has[presence.trace[presence.place == cell.place]] = True
     side, root = comparison.side[presence.chosen], comparison.frame.roots.root[presence.chosen]
-    of = presence.served[table.caller[k]] & (side == CURRENT) & (root == r)
+    of = presence.served[cell.caller] & (side == CURRENT) & (root == cell.root)
     return np.asarray(presence.chosen[of & (has == present)])
 
 
