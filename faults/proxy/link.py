@@ -93,19 +93,22 @@ class Link:
             source.readable = False
 
     def _pump_stages(self) -> None:
-        first = self._stages[0]
+        stages, source = self._stages, self.source
+        first = stages[0]
         reads = 0
-        moved = True
-        while moved and not self.finished:
+        while not self.finished:
             moved = False
-            for stage in reversed(self._stages):
-                moved |= stage.advance()
-            if self.source.readable and not self.source_ended and first.has_room() and not self.finished:
+            if source.readable and not self.source_ended and first.has_room():
                 if reads == CHUNKS_PER_TURN:
                     self._poller.soon(self.pump)
                     return
                 reads += 1
-                moved |= self._read_chunk(first)
+                moved = self._read_chunk(first)
+            for stage in stages:
+                moved |= stage.advance()
+            # One stage alone has gone as far as it can; of several, one may have made room for the one before it.
+            if not moved or (len(stages) == 1 and not source.readable):
+                return
 
     def _read_chunk(self, first: Stage) -> bool:
         source = self.source

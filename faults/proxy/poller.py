@@ -57,9 +57,6 @@ class Deadline:
         self.callback: Callable[[], None] | None = callback
         self._poller = poller
 
-    def __lt__(self, other: Deadline) -> bool:
-        return self.at_ns < other.at_ns
-
     def cancel(self) -> None:
         if self.callback is not None:
             self.callback = None
@@ -74,7 +71,8 @@ class Poller:
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._soon: deque[Callable[[], None]] = deque()
-        self._deadlines: list[Deadline] = []
+        self._deadlines: list[tuple[int, int, Deadline]] = []
+        self._deadlines_made = 0
         self._cancelled = 0
         self._armed_ns = 0
         self._turning = False
@@ -121,7 +119,8 @@ class Poller:
     def at(self, at_ns: int, callback: Callable[[], None]) -> Deadline:
         """Call back at a time of the monotonic clock, never before it."""
         deadline = Deadline(at_ns, callback, self)
-        heappush(self._deadlines, deadline)
+        self._deadlines_made += 1
+        heappush(self._deadlines, (at_ns, self._deadlines_made, deadline))
         if not self._turning:
             self._arm_next()
         return deadline
@@ -135,7 +134,7 @@ class Poller:
         """Count a cancelled deadline; drop them all once they are most of what is queued."""
         self._cancelled += 1
         if self._cancelled > 1000 and self._cancelled * 2 > len(self._deadlines):
-            self._deadlines = [deadline for deadline in self._deadlines if deadline.callback is not None]
+            self._deadlines = [entry for entry in self._deadlines if entry[2].callback is not None]
             heapify(self._deadlines)
             self._cancelled = 0
 
@@ -172,8 +171,8 @@ class Poller:
         """Call back for some deadlines that have passed; how many."""
         met = 0
         deadlines = self._deadlines
-        while deadlines and met < DEADLINES_PER_ROUND and deadlines[0].at_ns <= monotonic_ns():
-            deadline = heappop(deadlines)
+        while deadlines and met < DEADLINES_PER_ROUND and deadlines[0][0] <= monotonic_ns():
+            deadline = heappop(deadlines)[2]
             callback, deadline.callback = deadline.callback, None
             if callback is None:
                 self._cancelled -= 1
@@ -197,8 +196,8 @@ class Poller:
 
     def _arm_next(self) -> None:
         """Have the timerfd wake this process for the first deadline, at once if it has passed."""
-        if self._deadlines and self._deadlines[0].at_ns != self._armed_ns:
-            at_ns = self._armed_ns = self._deadlines[0].at_ns
+        if self._deadlines and self._deadlines[0][0] != self._armed_ns:
+            at_ns = self._armed_ns = self._deadlines[0][0]
             spec = _Itimerspec(0, 0, *divmod(max(at_ns, 1), 1_000_000_000))
             if _libc.timerfd_settime(self._timer_fd, TFD_TIMER_ABSTIME, ctypes.byref(spec), None) != 0:
                 raise OSError(ctypes.get_errno(), "timerfd_settime")
