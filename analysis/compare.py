@@ -16,6 +16,7 @@ from analysis.findings import Draft
 from analysis.findings_failure import failure_draft
 from analysis.findings_latency import latency_draft
 from analysis.findings_structure import structure_draft
+from analysis.findings_transfer import moved_to_the_wire
 from analysis.fold import System, fold
 from analysis.structure import structure_effects
 from analysis.structure_context import broken_contexts, silent_loggers, silent_tracers
@@ -71,4 +72,8 @@ def _is_certain(draft: Draft) -> bool:
 def _slower(comparison: Comparison, *least_share: float) -> tuple[list[Draft], CommonSlowdown]:
     measured = samples(comparison)
     effects, common = latency_effects(measured, path_costs(comparison), *least_share)
-    return [latency_draft(comparison, measured, effect) for effect in effects], common
+    drafts = [
+        moved_to_the_wire(comparison, measured, effect, latency_draft(comparison, measured, effect))
+        for effect in effects
+    ]
+    return drafts, common

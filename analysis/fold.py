@@ -20,7 +20,12 @@ from analysis.fold_failures import (
     torn_messages,
 )
 from analysis.fold_parts import hops_of_one_part
-from analysis.fold_times import backlogs, hops_around_a_busy_service, own_time_around_a_slow_hop
+from analysis.fold_times import (
+    backlogs,
+    hops_around_a_busy_service,
+    one_finding_per_hop,
+    own_time_around_a_slow_hop,
+)
 
 __all__ = ["System", "fold"]
 
@@ -67,6 +72,7 @@ RULES: tuple[Rule, ...] = (
     errors_of_one_service,  # first: later rules expect one draft per failing service
     torn_messages,
     failures_of_unfinished_work,
+    one_finding_per_hop,
     hangs_of_slow_places,
     backlogs,  # before a queue could make its consumer look as if all its hops were slow
     hops_around_a_busy_service,

@@ -10,7 +10,7 @@ from analysis.findings import Draft
 if TYPE_CHECKING:
     from analysis.fold import System
 
-__all__ = ["backlogs", "hops_around_a_busy_service", "own_time_around_a_slow_hop"]
+__all__ = ["backlogs", "hops_around_a_busy_service", "one_finding_per_hop", "own_time_around_a_slow_hop"]
 
 OWN_BESIDE_HOP = 0.25
 """A service that itself became slower by this part of what the hops into it did is busy: they wait for it."""
@@ -26,6 +26,20 @@ def _own(drafts: Sequence[Draft]) -> dict[str, list[Draft]]:
         if draft.place.kind == "own":
             found.setdefault(draft.place.callee, []).append(draft)
     return found
+
+
+def one_finding_per_hop(drafts: Sequence[Draft], system: System) -> list[Draft]:
+    """The legs of a hop and the transfer of its bytes are one story: the dearest tells it."""
+    del system
+    kept: list[Draft] = []
+    for draft in drafts:
+        same = [d for d in _slow(kept) if draft.finding.kind == "latency" and d.hop and d.hop == draft.hop]
+        if same:
+            at = kept.index(same[0])
+            kept[at] = same[0].explaining(draft)
+        else:
+            kept.append(draft)
+    return kept
 
 
 def backlogs(drafts: Sequence[Draft], system: System) -> list[Draft]:
