@@ -29,9 +29,16 @@ BATCH = 512
 SERVICES = ("gateway", "payment", "inventory", "fulfillment", "email", "bank")
 LEAN = {"http.request.method": "POST", "url.full": "http://127.0.0.1:18080/checkout", "server.address": "127.0.0.1",
         "server.port": 18080, "http.response.status_code": 200}  # fmt: skip
-RICH = LEAN | {"url.scheme": "http", "network.protocol.version": "1.1", "url.path": "/checkout",
-               "http.route": "/checkout", "user_agent.original": "python-requests/2.32", "client.address": "127.0.0.1", "client.port": 50_123,
-               "order.id": "ord-000017"}  # fmt: skip
+RICH = LEAN | {
+    "url.scheme": "http",
+    "network.protocol.version": "1.1",
+    "url.path": "/checkout",
+    "http.route": "/checkout",
+    "user_agent.original": "python-requests/2.32",
+    "client.address": "127.0.0.1",
+    "client.port": 50_123,
+    "order.id": "ord-000017",
+}
 READS = 3
 
 

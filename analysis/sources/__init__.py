@@ -1,4 +1,4 @@
-"""Spans and logs from everywhere: `read` gives the span and the log table, `read_batches` the same in bounded memory."""
+"""Spans and logs from everywhere: `read` gives the span and log tables, `read_batches` the same in bounded memory."""
 
 from __future__ import annotations
 

@@ -14,26 +14,37 @@ __all__ = ["documents"]
 
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+("?)|[][{}]', re.DOTALL)
 _SPAN_ID_KEY = re.compile(rb'"(?:spanId|spanID|span_id|traceId|traceID|trace_id)"\s*:')
+# An empty object costs three bytes of text and seventy of memory; spans have a bracket every forty bytes or so.
+_LARGE_BYTES, _BYTES_PER_BRACKET = 1 << 20, 5
 _CUT = "is cut short: what precedes the cut is read"
 
 
 def documents(data: bytes, warnings: Warnings) -> Iterator[object]:
     """Every JSON value in `data`. Raises UnreadableSource when there is none."""
+    if len(data) > _LARGE_BYTES and data.count(b"{") + data.count(b"[") > len(data) // _BYTES_PER_BRACKET:
+        raise UnreadableSource(warnings.location, "JSON that is almost all brackets, and no spans")
     try:
         yield orjson.loads(data)
         return
     except orjson.JSONDecodeError as error:
         whole = error
     found = False
+    wrong: list[int] = []
     for begin, end in _ranges(data):
         try:
             value = orjson.loads(data[begin:end])
-        except orjson.JSONDecodeError as error:
-            line = data.count(b"\n", 0, begin) + error.lineno
-            warnings.count(f"line {line}: not JSON ({error.msg}), left out")
+        except orjson.JSONDecodeError:
+            wrong.append(begin)
             continue
         found = True
         yield value
+    if wrong:
+        line = data.count(b"\n", 0, wrong[0]) + 1
+        warnings.count(
+            f"object in line {line} is not JSON and left out",
+            len(wrong),
+            many=f"objects are not JSON and left out, the first in line {line}",
+        )
     repaired = _repaired(data)
     if repaired is not None:
         warnings.count(_CUT)

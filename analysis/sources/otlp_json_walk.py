@@ -164,10 +164,18 @@ def _walk_span(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
         if value == -2:
             at = key_stop
             break
-        at = value_end(data, value, end) if value >= 0 else -1
-        if at < 0 or _is_snake(data, key, key_stop):
+        if value < 0 or _is_snake(data, key, key_stop):
             return -1
         length = key_stop - key
+        if length == 10 and equals(data, key, length, _ATTRIBUTES):
+            at = _walk_attributes(data, value, end, out)
+            if at < 0 or seen & 1:
+                return -1
+            seen |= 1
+            continue
+        at = value_end(data, value, end)
+        if at < 0:
+            return -1
         ok = True
         mark = 0
         if length == 17 and equals(data, key, length, _START):
@@ -188,9 +196,6 @@ def _walk_span(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
         elif length == 4 and equals(data, key, length, _KIND):
             span[6] = _kind(data, value, at)
             ok = span[6] >= 0
-        elif length == 10 and equals(data, key, length, _ATTRIBUTES):
-            mark = 1
-            ok = _walk_attributes(data, value, at, out) == OK
         elif length == 6 and equals(data, key, length, _EVENTS):
             mark = 2
             event, event_length = _exception(data, value, at)
@@ -350,16 +355,17 @@ def _walk_link(data: Bytes, at: int, end: int, row: Ints) -> bool:
 
 @inlined_kernel
 def _walk_attributes(data: Bytes, at: int, end: int, out: Output) -> int:
+    """Behind the array of attributes; -1 = gave up."""
     if data[at] != LEFT_BRACKET:
-        return GAVE_UP
+        return -1
     at += 1
     while True:
         attribute = element_begin(data, at, end)
         if attribute < 0:
-            return OK if attribute <= -2 else GAVE_UP
+            return -attribute - 1 if attribute <= -2 else -1
         at = _walk_attribute(data, attribute, end, out)
         if at < 0:
-            return GAVE_UP
+            return -1
 
 
 @inlined_kernel

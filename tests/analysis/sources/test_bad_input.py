@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,47 @@ def test_odd_times_and_ids(tmp_path: Path) -> None:
     said = "\n".join(result.warnings)
     for word in ("1970", "ends before", "left out", "no end time"):
         assert word in said
+
+
+SPAN = '{"traceId":"%032x","spanId":"01","attributes":[{"key":"k","value":{"stringValue":"v"}}]}'
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="the system does not tell its peak memory")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "{}," * 1_500_000 + "{}]",
+        "[" + '"ab",' * 900_000 + "1]",
+        '{"a":1}{' * 500_000,
+        '{"resourceSpans":[{"scopeSpans":[{"spans":[' + ",".join(SPAN % n for n in range(1, 40_000)) + "]}]}]}",
+        '{"resourceSpans":[{"scopeSpans":[{"spans":[' + ",".join(SPAN % n for n in range(1, 40_000)),
+    ],
+    ids=["objects", "strings", "broken", "spans", "cut"],
+)
+def test_memory_stays_within_twenty_times_the_input(tmp_path: Path, text: str) -> None:
+    """A few megabytes of anything need no more than twenty times as much to read."""
+    (tmp_path / "large").write_text(text)
+    child = subprocess.run(
+        [sys.executable, "-c", READ_ALONE, str(tmp_path / "large")], capture_output=True, text=True, check=True
+    )
+    assert int(child.stdout) < 20 * len(text)
+
+
+READ_ALONE = """
+import sys
+from pathlib import Path
+from analysis.errors import UnreadableSource
+from analysis.sources import read
+def peak():  # not getrusage: its maximum is inherited from the parent
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+before = peak()
+try:
+    read([sys.argv[1]])
+except UnreadableSource:
+    pass
+print(peak() - before)
+"""
 
 
 def test_deep_nesting_is_refused(tmp_path: Path) -> None:
