@@ -20,6 +20,7 @@ from tracegap.stack.stack import StackOptions
 
 if TYPE_CHECKING:
     from analysis.budget import Budget
+    from analysis.diagnosis import Diagnosis
     from tracegap.experiment.perform import Outcome
 
 PLANS = Path(__file__).parent.parent / "faults" / "plans"
@@ -131,13 +132,20 @@ def _report(
         deliver(terminal_report(analysis, budgets=results, scorecard=scored, files=files), output)
     else:
         deliver(rendered(analysis, form, budgets=results, scorecard=scored, files=files), output)
-    click.echo(_outcome_line(outcome), err=not to_terminal)
+    click.echo(_unshipped(outcome, analysis.diagnosis), err=not to_terminal)
     broken = [result for result in results if not result.held]
     for result in broken:
         click.echo(f"tracegap: {result.message}", err=True)
     return BUDGET_BROKEN if broken else 0
 
 
-def _outcome_line(outcome: Outcome) -> str:
+def _unshipped(outcome: Outcome, diagnosis: Diagnosis) -> str:
+    """Two witnesses of the same loss, who have not spoken to each other."""
     orders = f"{outcome.paid_and_not_shipped:,} orders are" if outcome.paid_and_not_shipped != 1 else "1 order is"
-    return f"The database says: {orders} paid and not shipped."
+    lost = sum(
+        finding.count or 0
+        for finding in diagnosis.findings
+        if finding.cause == "lost_message" and finding.service == "fulfillment"
+    )
+    messages = f"{lost:,} messages were" if lost != 1 else "1 message was"
+    return f"Database: {orders} paid and not shipped. Traces: {messages} never consumed by fulfillment."

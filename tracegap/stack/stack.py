@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sys
 import time
@@ -201,8 +200,7 @@ class Stack:
             self._links.delete()  # our own server takes its proxies with it
         self.supervisor.close()
         if self._data is not None:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(self._data)
+            shutil.rmtree(self._data, ignore_errors=True)  # the guardian has, unless somebody killed it
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
