@@ -176,8 +176,11 @@ def test_memory_stays_within_twenty_times_the_input(tmp_path: Path, text: str) -
     child = subprocess.run(
         [sys.executable, "-c", READ_ALONE, str(tmp_path / "large")], capture_output=True, text=True, check=True
     )
-    assert int(child.stdout) < 20 * len(text)
+    assert int(child.stdout) < 20 * len(text) + LIBRARIES_BYTES
 
+
+LIBRARIES_BYTES = 16 << 20
+"""What the libraries load and reserve on their first use, however small the input."""
 
 READ_ALONE = """
 import sys
