@@ -28,14 +28,10 @@ def _toxiproxy_that(does: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_part_that_is_never_ready_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says which part, what was waited for, how long, and what the part said last; nothing is left."""
     _toxiproxy_that("echo thinking about it; exec sleep 60", tmp_path / "bin", monkeypatch)
-    with (
-        pytest.raises(PartFailed, match=r"(?s)toxiproxy did not come up: waited 2 s for http.*thinking about it"),
-        Stack(tmp_path / "run", StackOptions(ready_within_s=2)) as stack,
-    ):
-        try:
+    with Stack(tmp_path / "run", StackOptions(ready_within_s=2)) as stack:
+        with pytest.raises(PartFailed, match=r"(?s)toxiproxy did not come up: waited 2 s for http.*thinking about it"):
             stack.start()
-        finally:
-            family = psutil.Process(stack.supervisor.guardian_pid).children(recursive=True)
+        family = psutil.Process(stack.supervisor.guardian_pid).children(recursive=True)
     assert family
     assert gone_within(family, 5) == []
 
