@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.observations import FAILURES, HOP_KINDS, Observations
+from analysis.report.clock_notes import clock_notes
 from analysis.report.exemplar import Exemplar, LogLine, Part, Row, Stretch
 from analysis.span_table import LOG_SCHEMA
 from analysis.trace_view import SpanView, TraceView, trace_view
@@ -57,7 +58,8 @@ def draw_trace(
     if not len(own):
         raise KeyError(trace_id.hex())
     view = trace_view(own)
-    rows = tuple(_rows(view, _resolve(view, trace_id, observations)))
+    trace: int = pc.index(observations.traces["trace_id"], pa.scalar(trace_id, pa.binary(16))).as_py()
+    rows = tuple(_rows(view, _resolve(view, trace, observations)))
     root = view.spans[view.root]
     return Exemplar(
         trace_id=trace_id.hex(),
@@ -67,7 +69,7 @@ def draw_trace(
         end_ns=max(row.end_ns for row in rows),
         rows=rows,
         logs=logs_of(logs, trace_id) if logs is not None else (),
-        warnings=view.warnings,
+        warnings=(*view.warnings, *clock_notes(trace, observations)),
         findings=findings,
     )
 
@@ -91,8 +93,7 @@ class _Resolved:
     names: Mapping[str, str]  # what the trace alone would call a hop, to what it is called
 
 
-def _resolve(view: TraceView, trace_id: bytes, observations: Observations) -> _Resolved:
-    trace = pc.index(observations.traces["trace_id"], pa.scalar(trace_id, pa.binary(16))).as_py()
+def _resolve(view: TraceView, trace: int, observations: Observations) -> _Resolved:
     table = observations.hops.filter(pc.equal(observations.hops["trace"], trace))
     columns = ["span_id", "callee_span_id", "kind", "caller", "callee", "failure", "symptom", "attempt", "queue_ns"]
     hops: dict[int, tuple[_Hop, ...]] = {}

@@ -75,7 +75,7 @@ def render(diagnosis: Diagnosis, attachments: Attachments | None = None) -> str:
             failures=failures,
             timeline=timeline,
             budgets=_budgets(diagnosis),
-                traces=[(exemplar, _lanes(exemplar)) for exemplar in attachments.exemplars],
+            traces=[(exemplar, _lanes(exemplar)) for exemplar in attachments.exemplars],
             drawn={exemplar.trace_id for exemplar in attachments.exemplars},
         )
     )

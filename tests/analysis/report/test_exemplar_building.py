@@ -107,6 +107,28 @@ def test_a_failed_call_says_how() -> None:
     assert exemplar.rows[1].failure.startswith("timeout")
 
 
+def two_hosts(work_ms: float) -> tuple[Span, ...]:
+    """A call of 20 ms between hosts whose callee worked for `work_ms` in its middle."""
+    return (
+        span("root", service="a", kind="server", ms=30, host="h1"),
+        span("call", parent="root", service="a", kind="client", ms=20, host="h1"),
+        span("work", parent="call", service="b", kind="server", start_ms=10 - work_ms / 2, ms=work_ms, host="h2"),
+    )
+
+
+def test_legs_that_two_clocks_measured_are_noted() -> None:
+    """One call tells nothing but that no leg is negative: its request leg may have been any part of the wire time."""
+    assert drawn(*two_hosts(10)).warnings == (
+        "a->b: two clocks; its request leg took between 0 ms and 10.0 ms, its response leg the rest of 10.0 ms.",
+    )
+
+
+def test_legs_that_the_calls_pin_down_need_no_note() -> None:
+    """A callee that worked nearly as long as its caller waited leaves no room for doubt; one host has one clock."""
+    assert drawn(*two_hosts(19.99)).warnings == ()
+    assert drawn(span("root", service="a", kind="server"), span("call", parent="root", kind="client")).warnings == ()
+
+
 def test_a_trace_that_is_not_there_is_a_key_error() -> None:
     """The caller said which spans it has."""
     spans = table(span("root"))
