@@ -198,7 +198,7 @@ def _joined(parts: Sequence[tuple[Codes, tuple[str, ...]]]) -> tuple[list[Codes]
 def _roots(table: pa.Table) -> Roots:
     (service, operation), words = _joined([_words(table, "service"), _words(table, "operation")])
     sample, root = pack(service, operation)
-    names = tuple(f"{words[service[i]]} {words[operation[i]]}".strip() for i in sample)
+    names = tuple(f"{words[service[i]]} {words[operation[i]]}".strip() or "unknown" for i in sample)
     status = _numbers(table, "http_status", 0)
     refused = (status >= 400) & (status < 500) & ~np.isin(status, _RETRYABLE_4XX)
     ids = table["trace_id"].combine_chunks()

@@ -10,7 +10,7 @@ from analysis.compare_frame import Flags, Frame
 from analysis.compare_samples import BASELINE, CURRENT, Comparison
 from analysis.findings import percent
 
-__all__ = ["thin_comparison", "thin_input"]
+__all__ = ["joined", "thin_comparison", "thin_input", "traces"]
 
 FEWEST_TRACES = 8
 MOST_INCOMPLETE = 0.2
@@ -21,15 +21,16 @@ NAMED = 3
 
 def thin_input(frame: Frame, chosen: Flags) -> list[str]:
     """Reasons why these traces, whatever they are compared with, do not show enough."""
-    traces = int(chosen.sum())
-    if not traces:
+    total = int(chosen.sum())
+    if not total:
         return ["There are no traces."]
     reasons = []
     incomplete = chosen & ~frame.roots.complete
-    if incomplete.sum() > MOST_INCOMPLETE * traces:
+    if incomplete.sum() > MOST_INCOMPLETE * total:
         reasons.append(
-            f"{int(incomplete.sum()):,} of {traces:,} traces are incomplete: spans name parents that never came. "
-            f"Look for dropped exports or for sampling that services decide on their own{_missing_callers(frame, incomplete)}."
+            f"{int(incomplete.sum()):,} of {total:,} traces are incomplete: spans name parents that never came. "
+            f"Look for dropped exports or for sampling that services decide on their "
+            f"own{_missing_callers(frame, incomplete)}."
         )
     rows = chosen[frame.hops.trace]
     if not rows.any():
@@ -71,10 +72,10 @@ def thin_comparison(comparison: Comparison, name: str | None, minimum: int = FEW
     base, current = comparison.traces(BASELINE), comparison.traces(CURRENT)
     reasons = []
     if current.sum() < minimum:
-        reasons.append(f"{where} has {_traces(int(current.sum()))}: too few to compare ({minimum} are the least).")
+        reasons.append(f"{where} has {traces(int(current.sum()))}: too few to compare ({minimum} are the least).")
     if base.sum() < minimum:
         reasons.append(
-            f"The baseline has {_traces(int(base.sum()))}: too few to compare with ({minimum} are the least)."
+            f"The baseline has {traces(int(base.sum()))}: too few to compare with ({minimum} are the least)."
         )
     if reasons:
         return reasons
@@ -94,7 +95,7 @@ def thin_comparison(comparison: Comparison, name: str | None, minimum: int = FEW
     return reasons
 
 
-def _traces(count: int) -> str:
+def traces(count: int) -> str:
     return "1 trace" if count == 1 else f"{count:,} traces"
 
 

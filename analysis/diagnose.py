@@ -13,7 +13,7 @@ from analysis.compare import compare, compare_with_itself
 from analysis.compare_frame import Flags, Frame, frame
 from analysis.compare_samples import BASELINE, CURRENT, Comparison
 from analysis.compare_self import FEWEST_TRACES
-from analysis.coverage import joined, thin_comparison, thin_input
+from analysis.coverage import joined, thin_comparison, thin_input, traces
 from analysis.diagnose_phases import continued
 from analysis.diagnose_summaries import accounting, hop_summaries, operation_summaries
 from analysis.diagnosis import Diagnosis, Finding, HopSummary, InputSummary, Phase, PhaseSummary, Verdict
@@ -101,7 +101,7 @@ def _examine(view: Frame, part: _Part, logs: pa.Table | None) -> tuple[list[Draf
         if part.current.sum() < FEWEST_TRACES:
             where = f"Phase {name}" if name else "The input"
             thin = [
-                f"{where} has {int(part.current.sum()):,} traces and no baseline: too few to tell slow from fast. Take "
+                f"{where} has {traces(int(part.current.sum()))} and no baseline: too few to tell slow from fast. Take "
                 f"more, or give traces of a good time as the baseline."
             ]
         return compare_with_itself(view, part.current).drafts, thin

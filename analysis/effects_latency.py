@@ -70,7 +70,7 @@ def latency_effects(
     adjusted = np.ones(places)
     adjusted[tested] = benjamini_hochberg(p[tested])
     significant = set(tested[adjusted[tested] <= FALSE_DISCOVERIES].tolist())
-    ordinary = tested[:: -(-len(tested) // COMMON_SAMPLE)].tolist()  # enough to know what places in general do
+    ordinary = tested[:: max(1, -(-len(tested) // COMMON_SAMPLE))].tolist()  # enough to know what places in general do
     effects = {
         k: _effect(samples, k, float(p[k]), float(adjusted[k]), costs) for k in sorted(significant.union(ordinary))
     }
