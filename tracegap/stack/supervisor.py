@@ -19,6 +19,7 @@ from tracegap.stack.environment import base_environment
 
 __all__ = ["Process", "Supervisor", "log_tail"]
 
+START_WITHIN_S = 30.0
 STOP_GRACE_S = 5.0
 TAIL_LINES = 12
 
@@ -102,8 +103,12 @@ class Supervisor:
             kill_signal=int(process.kill_signal),
         )
         with self._changed:
-            self._changed.wait_for(lambda: self._lost or process.name in {**self._pids, **self._refused}, timeout=10)
+            answered = self._changed.wait_for(
+                lambda: self._lost or process.name in self._pids or process.name in self._refused, START_WITHIN_S
+            )
             reason = self._refused.pop(process.name, None)
+        if reason is None and not answered:
+            reason = f"the process that guards the parts has not answered for {START_WITHIN_S:g} s"
         if reason is not None:
             raise PartFailed(f"{process.name} could not be started: {reason}")
         self.check()
