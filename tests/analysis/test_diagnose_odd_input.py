@@ -8,6 +8,7 @@ from analysis.diagnose import diagnose
 from analysis.diagnosis import Phase
 from analysis.observations import Observations
 from analysis.observe import observe
+from analysis.resolve_callees import resolve_callees
 from analysis.span_table import LOG_SCHEMA
 from tests.analysis.builders import span, table
 from tests.analysis.shop_cases import observed
@@ -67,3 +68,16 @@ def test_the_same_traces_on_both_sides() -> None:
     same = observed(Traffic(seed=1))
     found = diagnose(same, baseline=same)
     assert (found.verdict, found.findings) == ("ok", ())
+
+
+def test_time_that_goes_where_nobody_traces() -> None:
+    """Most of the time is spent in a callee that is known by its address only: the reason names it."""
+    spans = []
+    for i in range(40):
+        spans.append(span("A", trace=f"t{i}", service="a", kind="server", ms=10))
+        spans.append(
+            span("B", parent="A", trace=f"t{i}", service="a", kind="client", start_ms=1, ms=8, address="10.0.0.7:443")
+        )
+    found = diagnose(resolve_callees(observe(table(*spans)), {}))
+    assert found.verdict == "inconclusive"
+    assert "80 % of the time is spent in 10.0.0.7:443, called by a, which sends no spans" in " ".join(found.reasons)

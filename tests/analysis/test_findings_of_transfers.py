@@ -17,14 +17,12 @@ TRACES = 40
 def _trace(name: str, receive_ms: float) -> list[Span]:
     """gateway calls payment, which takes `receive_ms` to read the body and 5 ms to work."""
     whole = receive_ms + 9
+    server = {"trace": name, "service": "payment", "start_ms": 2.0}
     return [
-        span("C", trace=name, service="gateway", name="POST", kind="client", start_ms=0, ms=whole),
-        span("S", parent="C", trace=name, service="payment", name="POST /charge", kind="server", start_ms=2, ms=whole - 4),
-        span(
-            "R", parent="S", trace=name, service="payment", name="POST /charge http receive", kind="internal", start_ms=2,
-            ms=receive_ms,
-        ),
-    ]  # fmt: skip
+        span("C", trace=name, service="gateway", name="POST", kind="client", ms=whole),
+        span("S", parent="C", name="POST /charge", kind="server", ms=whole - 4, **server),
+        span("R", parent="S", name="POST /charge http receive", kind="internal", ms=receive_ms, **server),
+    ]
 
 
 def _window(prefix: str, receive_ms: float) -> Observations:
