@@ -30,6 +30,9 @@ EVENTS_PER_ROUND = 16
 EVENTS_OF_A_BUSY_ROUND = 4
 DEADLINES_PER_ROUND = 4
 
+LINGER_NS = 50_000
+MOST_LINGERS_TO_SKIP = 256
+
 CLOCK_MONOTONIC = 1
 TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 TFD_TIMER_ABSTIME = 1
@@ -76,6 +79,8 @@ class Poller:
         self._cancelled = 0
         self._armed_ns = 0
         self._turning = False
+        self._lingered_in_vain = 0
+        self._lingers_to_skip = 0
         self._timer_fd: int = _libc.timerfd_create(CLOCK_MONOTONIC, TFD_FLAGS)
         if self._timer_fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
@@ -151,8 +156,8 @@ class Poller:
     def _rounds(self) -> None:
         """Sockets and deadlines by small turns, so that what a deadline sets off is not kept waiting by the others."""
         poll, handlers, soon = self._epoll.poll, self._handlers, self._soon
-        for _ in range(ROUNDS_PER_TURN):
-            events = poll(0, EVENTS_PER_ROUND)
+        events = poll(0, EVENTS_PER_ROUND)
+        for rounds_left in reversed(range(ROUNDS_PER_TURN)):
             for fd, event in events:
                 handler = handlers.get(fd)
                 if handler is not None:
@@ -163,9 +168,31 @@ class Poller:
             met = self._meet_deadlines()
             for _ in range(len(soon)):
                 self._call(soon.popleft())
-            # Few events mean an idle turn: asking again would cost more than being called again.
-            if len(events) < EVENTS_OF_A_BUSY_ROUND and met < DEADLINES_PER_ROUND and not soon:
+            if not rounds_left:
+                return  # without asking: events come only once
+            if len(events) >= EVENTS_OF_A_BUSY_ROUND or met == DEADLINES_PER_ROUND or soon:
+                events = poll(0, EVENTS_PER_ROUND)
+            elif not (events := self._linger()):
                 return
+
+    def _linger(self) -> list[tuple[int, int]]:
+        """Look out a moment longer: an answer is often nearer than going to sleep and being woken.
+
+        Lingering in vain is not repeated soon, so that a server with little to do leaves the processor to others.
+        """
+        if self._lingers_to_skip > 0:
+            self._lingers_to_skip -= 1
+            return []
+        until_ns = monotonic_ns() + LINGER_NS
+        if not self._deadlines or self._deadlines[0][0] > until_ns:
+            poll = self._epoll.poll
+            while monotonic_ns() < until_ns:
+                if events := poll(0, EVENTS_PER_ROUND):
+                    self._lingered_in_vain = 0
+                    return events
+        self._lingered_in_vain += 1
+        self._lingers_to_skip = min(1 << self._lingered_in_vain, MOST_LINGERS_TO_SKIP)
+        return []
 
     def _meet_deadlines(self) -> int:
         """Call back for some deadlines that have passed; how many."""
