@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 from google.protobuf import json_format
@@ -122,8 +123,26 @@ def files(directory: Path, exports: list[TracesData], repeats: int) -> Iterator[
     path.write_bytes(orjson.dumps({"data": [jaeger_json(data) for data in exports] * repeats}))
     yield "jaeger", path
     path = directory / "spans.parquet"
-    write_parquet(read([str(directory / "otlp.binpb")]).spans, str(path))
+    write_parquet(with_own_ids(read([str(directory / "otlp.binpb")]).spans), str(path))
     yield "parquet", path
+
+
+def with_own_ids(table: pa.Table) -> pa.Table:
+    """Ids and times that do not repeat: Parquet would make nothing of those that do."""
+    chance = np.random.default_rng(1)
+    starts = 1_700_000_000 * 10**9 + chance.integers(0, 10**12, len(table))
+    own = {
+        "trace_id": pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(16), len(table), [None, pa.py_buffer(chance.bytes(16 * len(table)))]
+        ),
+        "span_id": pa.array(chance.integers(1, 2**63, len(table)).astype(np.uint64)),
+        "parent_span_id": pa.array(chance.integers(1, 2**63, len(table)).astype(np.uint64)),
+        "start_ns": pa.array(starts),
+        "end_ns": pa.array(starts + chance.integers(0, 10**8, len(table))),
+    }
+    for name, column in own.items():
+        table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
+    return table
 
 
 def measure(path: Path) -> tuple[int, float, float]:
