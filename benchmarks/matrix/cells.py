@@ -41,7 +41,7 @@ MISBEHAVIOURS: Sequence[tuple[str, Mapping[str, Any]]] = (
 )
 NULL_CELLS = 10
 
-BASELINE_S, FAULT_S, REST_S, SETTLE_S = 10, 10, 3, 1
+BASELINE_S, FAULT_S, REST_S, SETTLE_S = 9, 9, 3, 1
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def plan_of(cells: Sequence[Cell], *, seed: int) -> Plan:
         {
             "name": "matrix",
             "seed": seed,
-            "load": {"users": 30, "spawn_rate": 30.0},
+            "load": {"users": 20, "spawn_rate": 20.0},
             "warmup": "8s",
             "settle": f"{SETTLE_S}s",
             "drain": "6s",

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from analysis.diagnose import diagnose
 from analysis.diagnosis import Finding
 from analysis.scorecard import FaultScore
-from benchmarks.matrix.cells import Cell
+from benchmarks.matrix.cells import Cell, plan_of
 from faults.ledger import read_ledger
-from faults.plan import Plan
-from tracegap.analyze import _phases, address_book_of, observed, read_locations
+from tracegap.analyze import observed
 from tracegap.experiment.scoring import scorecard
+from tracegap.reading import address_book_of, phases_of, read_locations
 from tracegap.run_directory import RunDirectory
 
 __all__ = ["Result", "results", "typical_error"]
@@ -34,12 +34,14 @@ class Result:
         return self.word in ("right", "quiet", "not injected")
 
 
-def results(run: RunDirectory, plan: Plan, cells: Sequence[Cell]) -> Iterator[Result]:
-    """Observe the run once, then diagnose it cell by cell."""
+def results(run: RunDirectory, cells: Sequence[Cell]) -> Iterator[Result]:
+    """Observe the run once, then diagnose those of the cells that it holds, one by one."""
     location = [str(run.path)]
     read = read_locations(location)
     observations = observed(read.spans, address_book_of(location))
-    windows = {phase.name: phase for phase in _phases(location)}
+    windows = {phase.name: phase for phase in phases_of(location)}
+    cells = [cell for cell in cells if cell.name in windows]
+    plan = plan_of(cells, seed=0)
     records = read_ledger(run.ledger)
     for cell in cells:
         phases = [windows[name] for name in cell.phases]
@@ -62,7 +64,7 @@ def _judged(cell: Cell, score: FaultScore | None, findings: Sequence[Finding], f
         error = abs(score.error_ms)
         share = error / max(abs(score.reported_ms - score.error_ms), 1e-9)
     detail = _told(findings)
-    if false:
+    if false or (score.rank_in_phase or 1) > 1:
         return Result(cell, "false", detail, error, share)
     if score.hop_right is False and score.fault.link is not None and score.reported_hop is not None:
         return Result(cell, "place", detail, error, share)
