@@ -43,7 +43,7 @@ class WalkedForm:
 
 def walk_units(data: Bytes, units: Sequence[Range], form: WalkedForm, warnings: Warnings) -> Iterator[Tables]:
     """The tables of all units, piece after piece, in order; few pieces are under way at a time."""
-    form.walk()  # compiles in this thread, once
+    form.walk()  # loads numba here, once, before threads need it
     for tables, noticed in in_order(lambda piece: _read_piece(data, piece, form, warnings.location), _pieces(units)):
         warnings.merge(noticed)
         yield tables

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, TracesData
@@ -17,6 +18,8 @@ from analysis.sources.otlp_frames import Range
 from analysis.sources.walked_forms import JAEGER, OTLP_JSON, OTLP_PROTOBUF
 from analysis.sources.walking import WalkedForm, as_bytes, walk_units
 from tests.analysis.sources.spans_of import JAEGER_TRACES, json_resource_spans, resource_spans
+
+pytestmark = pytest.mark.timeout(600)  # on a fresh checkout each walk is compiled first
 
 compiling = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
