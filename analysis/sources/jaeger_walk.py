@@ -17,7 +17,7 @@ from analysis.sources.json_scan import (
     string_end,
     value_end,
 )
-from analysis.sources.otlp_json_walk import intern_name, text_in
+from analysis.sources.json_text import intern_name, text_in
 from analysis.sources.walk_output import (
     GAVE_UP,
     GROUPS,

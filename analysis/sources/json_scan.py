@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.kernel import bare_kernel, inlined_kernel
-from analysis.sources.walk_output import SCRATCH, Bytes, Ints, Output, signed
+from analysis.sources.walk_output import Bytes, Ints, signed
 
 __all__ = [
+    "BACKSLASH",
     "COLON",
     "COMMA",
     "LEFT_BRACE",
@@ -21,19 +22,19 @@ __all__ = [
     "blank_end",
     "element_begin",
     "element_ranges",
+    "hex_digit",
     "hex_in",
     "integer",
     "key_end",
     "number_in",
     "same_folded",
     "string_end",
-    "unescaped",
     "value_end",
 ]
 
 QUOTE, COMMA, COLON = 0x22, 0x2C, 0x3A
 LEFT_BRACE, RIGHT_BRACE, LEFT_BRACKET, RIGHT_BRACKET = 0x7B, 0x7D, 0x5B, 0x5D
-_BACKSLASH, _MINUS, _ZERO = 0x5C, 0x2D, 0x30
+BACKSLASH, _MINUS, _ZERO = 0x5C, 0x2D, 0x30
 _MAX_DIGITS = 19
 
 
@@ -54,7 +55,7 @@ def string_end(data: Bytes, at: int, end: int) -> tuple[int, bool]:
         byte = data[at]
         if byte == QUOTE:
             return at + 1, escaped
-        if byte == _BACKSLASH:
+        if byte == BACKSLASH:
             escaped = True
             at += 1
         elif byte < 0x20:
@@ -199,96 +200,6 @@ def integer(data: Bytes, begin: int, end: int) -> tuple[int, bool]:
         at += 1
     small = signed(value)
     return -small if negative else small, small >= 0
-
-
-@bare_kernel
-def unescaped(data: Bytes, begin: int, end: int, out: Output) -> tuple[int, int]:
-    """Write a string's text to the scratch: its place as attributes name it, and its length (-1 = bad escape)."""
-    first = out.counts[SCRATCH]
-    to = first
-    at = begin
-    scratch = out.scratch
-    if first + end - begin > len(scratch):
-        return 0, -1
-    while at < end:
-        byte = data[at]
-        if byte != _BACKSLASH:
-            scratch[to] = byte
-            to += 1
-            at += 1
-            continue
-        if at + 1 >= end:
-            return 0, -1
-        mark = data[at + 1]
-        at += 2
-        if mark == 0x75:  # u
-            code = _code_unit(data, at, end)
-            at += 4
-            if 0xD800 <= code < 0xDC00 and at + 1 < end and data[at] == _BACKSLASH and data[at + 1] == 0x75:
-                low = _code_unit(data, at + 2, end)
-                at += 6
-                code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00) if 0xDC00 <= low < 0xE000 else -1
-            if code < 0 or 0xD800 <= code < 0xE000:
-                return 0, -1
-            to = _utf8(code, scratch, to)
-            continue
-        plain = _plain_escape(mark)
-        if plain < 0:
-            return 0, -1
-        scratch[to] = plain
-        to += 1
-    out.counts[SCRATCH] = to
-    return ~first, to - first
-
-
-@bare_kernel
-def _code_unit(data: Bytes, at: int, end: int) -> int:
-    if at + 4 > end:
-        return -1
-    code = 0
-    for i in range(at, at + 4):
-        digit = hex_digit(signed(data[i]))
-        if digit < 0:
-            return -1
-        code = code << 4 | digit
-    return code
-
-
-@bare_kernel
-def _plain_escape(mark: int) -> int:
-    if mark in (QUOTE, _BACKSLASH, 0x2F):
-        return signed(mark)
-    if mark == 0x6E:
-        return 0x0A
-    if mark == 0x74:
-        return 0x09
-    if mark == 0x72:
-        return 0x0D
-    if mark == 0x62:
-        return 0x08
-    return 0x0C if mark == 0x66 else -1
-
-
-@bare_kernel
-def _utf8(code: int, to: Bytes, at: int) -> int:
-    """Write a code point; behind it. Never longer than the escape that it was."""
-    if code < 0x80:
-        to[at] = code
-        return at + 1
-    if code < 0x800:
-        to[at] = 0xC0 | code >> 6
-        to[at + 1] = 0x80 | code & 0x3F
-        return at + 2
-    if code < 0x10000:
-        to[at] = 0xE0 | code >> 12
-        to[at + 1] = 0x80 | code >> 6 & 0x3F
-        to[at + 2] = 0x80 | code & 0x3F
-        return at + 3
-    to[at] = 0xF0 | code >> 18
-    to[at + 1] = 0x80 | code >> 12 & 0x3F
-    to[at + 2] = 0x80 | code >> 6 & 0x3F
-    to[at + 3] = 0x80 | code & 0x3F
-    return at + 4
 
 
 @inlined_kernel

@@ -14,14 +14,13 @@ from analysis.sources.json_scan import (
     key_end,
     number_in,
     string_end,
-    unescaped,
     value_end,
 )
+from analysis.sources.json_text import intern_name, text_in
 from analysis.sources.walk_output import (
     GAVE_UP,
     LINKS,
     OK,
-    SCRATCH,
     SPANS,
     VALUE,
     Bytes,
@@ -35,7 +34,7 @@ from analysis.sources.walk_output import (
     intern,
 )
 
-__all__ = ["intern_name", "walk_resource_spans"]
+__all__ = ["walk_resource_spans"]
 
 
 def _word(text: str) -> Bytes:
@@ -217,22 +216,6 @@ def _walk_span(data: Bytes, at: int, end: int, group: int, out: Output) -> int:
 
 
 @bare_kernel
-def intern_name(data: Bytes, at: int, end: int, out: Output) -> int:
-    """The number of a name in quotes (an empty range is an empty name); -1 = gave up."""
-    if at == end:
-        return intern(out.names, data, at, 0)
-    stop, escaped = string_end(data, at, end)
-    if stop != end:
-        return -1
-    if not escaped:
-        return intern(out.names, data, at + 1, end - at - 2)
-    before = out.counts[SCRATCH]
-    place, length = unescaped(data, at + 1, end - 1, out)
-    out.counts[SCRATCH] = before
-    return intern(out.names, out.scratch, ~place, length) if length >= 0 else -1
-
-
-@bare_kernel
 def _kind(data: Bytes, at: int, end: int) -> int:
     number, is_number = number_in(data, at, end)
     if is_number and data[at] != QUOTE:
@@ -276,17 +259,6 @@ def _status_code(data: Bytes, at: int, end: int) -> int:
         if equals(data, at, end - at, _STATUS_NAMES[code]):
             return code
     return -1
-
-
-@bare_kernel
-def text_in(data: Bytes, at: int, end: int, out: Output) -> tuple[int, int]:
-    """Place and length of a string's text; length -1 = gave up."""
-    if data[at] != QUOTE:
-        return 0, -1
-    stop, escaped = string_end(data, at, end)
-    if stop != end:
-        return 0, -1
-    return unescaped(data, at + 1, end - 1, out) if escaped else (at + 1, end - at - 2)
 
 
 @bare_kernel
