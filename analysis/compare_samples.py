@@ -87,7 +87,10 @@ def samples(comparison: Comparison) -> Samples:
     compared = comparison.side > 0
     hop_rows: Ints = np.flatnonzero(compared[hops.trace] & hops.answered & (hops.failure == 0))
     hop_rows = _capped(comparison, hop_rows, hops.place[hop_rows], hops.trace[hop_rows])
-    _, edge = pack(hops.caller_operation[hop_rows], hops.callee_operation[hop_rows])
+    # Of the spans that send a message (its creation, its publishing) either may be the one that its consumer names.
+    message = np.array([p.kind == "message" for p in hops.places], dtype=bool)[hops.place[hop_rows]]
+    sender = np.where(message, 0, hops.caller_operation[hop_rows])
+    _, edge = pack(sender, hops.callee_operation[hop_rows])
     own_rows: Ints = np.flatnonzero(compared[own.trace] & ~_beside_failures(comparison))
     own_rows = _capped(comparison, own_rows, own.place[own_rows], own.trace[own_rows])
     group_first, group = pack(own.place[own_rows], own.trace[own_rows])

@@ -46,6 +46,8 @@ class LatencyEffect:
     noise_ns: float
     error_ns: float  # standard error of a shift of the median, from the noise and the number of rows
     base_median_ns: float
+    base_floor_ns: float  # what the fastest tenth usually takes
+    floor_shift_ns: float  # of the fastest tenth
     partial: bool  # a part of the crossings changed, not all of them
     costs: Costs
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.compare_frame import Ints, Place
+from analysis.compare_frame import Flags, Ints, Place
 from analysis.compare_samples import BASELINE, CURRENT, Comparison
 from analysis.effects import FailureEffect
 from analysis.observations import FAILURES
@@ -15,6 +15,7 @@ from analysis.statistics_rates import benjamini_hochberg, fisher_greater
 __all__ = ["failure_effects"]
 
 FALSE_DISCOVERIES = 0.02
+_CALLER_DOES_NOT_SEE = tuple(FAILURES.index(kind) for kind in ("lost_message", "consumer_error", "duplicate"))
 
 
 def failure_effects(comparison: Comparison) -> list[FailureEffect]:
@@ -59,7 +60,7 @@ def _hop_failures(comparison: Comparison) -> list[FailureEffect]:
 
 def _own_errors(comparison: Comparison) -> list[FailureEffect]:
     """Errors that began inside a service, per trace. A request refused with a 4xx is its caller's error, not the
-    service's."""
+    service's; and where a call of the service failed, what it says of its own answer afterwards is an echo."""
     own = comparison.frame.own
     services = sorted({p.callee for p in own.places})
     number = {name: i for i, name in enumerate(services)}
@@ -67,9 +68,9 @@ def _own_errors(comparison: Comparison) -> list[FailureEffect]:
     if not services or not own.errors.any():
         return []
     service = service_of_place[own.place]
-    n = len(services)
     width = len(comparison.side)
     erroneous = (own.errors > 0) & ~comparison.frame.roots.refused[own.trace]
+    erroneous &= ~_echoes(comparison, number, service)
     effects = []
     for s in np.unique(service[erroneous]):
         of_service = np.flatnonzero(service == s)
@@ -85,8 +86,17 @@ def _own_errors(comparison: Comparison) -> list[FailureEffect]:
         if len(rows) or numbers[2]:
             place = own.places[own.place[rows[0]]] if len(rows) else Place("own", services[s], services[s])
             effects.append(_effect(place, -1, numbers, {"error": len(rows)}, rows))
-    del n
     return effects
+
+
+def _echoes(comparison: Comparison, number: Mapping[str, int], service: Ints) -> Flags:
+    """OWN rows of services that made a failed call in that trace. `service`: of each row, by `number`."""
+    hops = comparison.frame.hops
+    failed = np.flatnonzero((hops.failure > 0) & ~np.isin(hops.failure, _CALLER_DOES_NOT_SEE))
+    caller = np.array([number.get(p.caller, -1) for p in hops.places], dtype=np.int64)[hops.place[failed]]
+    width = len(number)
+    seen = hops.trace[failed[caller >= 0]].astype(np.int64) * width + caller[caller >= 0]
+    return np.isin(comparison.frame.own.trace.astype(np.int64) * width + service, seen)
 
 
 def _effect(place: Place, index: int, numbers: Sequence[int], kinds: dict[str, int], rows: Ints) -> FailureEffect:

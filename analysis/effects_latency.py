@@ -9,7 +9,7 @@ import numpy as np
 from analysis.compare_frame import Codes, Flags, Floats, Ints, dense
 from analysis.compare_samples import BASELINE, CURRENT, Comparison, Samples
 from analysis.effects import Costs, LatencyEffect
-from analysis.statistics_rank import rank_test, tail_test_counts
+from analysis.statistics_rank import exceedance_p, rank_test, tail_test_counts
 from analysis.statistics_rates import benjamini_hochberg, fisher_greater
 
 __all__ = ["CommonSlowdown", "latency_effects", "path_costs", "residuals"]
@@ -25,11 +25,20 @@ ROOT_FRACTION = 0.01
 CHANGE_FRACTION = 0.03
 """A place must explain this part of the slowdown of its root operation."""
 FEWEST_ROWS = 4
+CERTAIN = 1e-6
+"""What needs no second opinion, and what would be this certain if rows were independent deserves one."""
 CLEAN_FRACTION = 0.1
 COMMON_PLACES = 8
 COMMON_SAMPLE = 200
 COMMON_SPREADS = 3.0
 COMMON_MARGIN = 1.5
+COMMON_FULL = 0.2
+"""Common slowdown (as a logarithm) from which the spread among places counts in full: where nothing is busy, places
+that differ do so for reasons of their own."""
+FLOOR = 0.1
+FLOOR_FRACTION = 0.4
+"""Contention leaves the luckiest crossings nearly as fast as ever. A fault that every crossing meets does not: the
+tenth of them that is fastest moves by at least this part of the shift."""
 CHANCE_SPREADS = 1.5
 """Spread that the spread of a dozen places may show by chance beyond its expectation."""
 
@@ -61,11 +70,14 @@ def latency_effects(
     """
     places = len(samples.places)
     if len(samples.value_ns) == 0:
-        return [], CommonSlowdown(1.0, 1.0)
+        return [], CommonSlowdown(1.0, 1.0, 1.0)
     ranks = rank_test(samples.place, samples.stratum, samples.current, samples.value_ns, samples.time_ns, places)
     tails = tail_test_counts(samples.place, samples.current, samples.value_ns, places)
     tail_p = np.array([fisher_greater(int(a), int(n), int(b), int(m)) if b else 1.0 for a, n, b, m in tails])
-    p = np.minimum(1.0, 2.0 * np.minimum(ranks.p, tail_p))
+    least = np.minimum(ranks.p, tail_p)
+    for k in np.flatnonzero((ranks.p_independent < CERTAIN) & (least > CERTAIN)):
+        least[k] = min(least[k], exceedance_p(*residuals(samples, int(k))))
+    p = np.minimum(1.0, 3.0 * least)
     tested = np.flatnonzero(np.minimum(tails[:, 1], tails[:, 3]) >= FEWEST_ROWS)
     adjusted = np.ones(places)
     adjusted[tested] = benjamini_hochberg(p[tested])
@@ -86,6 +98,7 @@ def _effect(samples: Samples, k: int, p: float, adjusted: float, costs: PathCost
     mean_shift = float(np.mean(current) - np.mean(base))
     partial = median_shift < 0.5 * mean_shift
     noise = 1.4826 * float(np.median(np.abs(base - np.median(base))))
+    base_floor = float(np.quantile(base, FLOOR))
     return LatencyEffect(
         place=samples.places[k],
         index=k,
@@ -96,6 +109,8 @@ def _effect(samples: Samples, k: int, p: float, adjusted: float, costs: PathCost
         # sqrt(pi / 2): how much less sure a median is than a mean, under normal noise
         error_ns=1.2533 * noise * float(np.sqrt(1 / len(base) + 1 / len(current))),
         base_median_ns=float(np.median(level)),
+        base_floor_ns=max(0.0, float(np.median(level)) + base_floor),
+        floor_shift_ns=float(np.quantile(current, FLOOR)) - base_floor,
         partial=partial,
         costs=_costs_of(k, costs),
     )
@@ -217,22 +232,36 @@ class CommonSlowdown:
 
     factor: float  # of the place in the middle
     limit: float  # what a place must exceed to stand out
+    floor_limit: float  # the same for its fastest crossings
 
 
 def _common_slowdown(effects: list[LatencyEffect]) -> CommonSlowdown:
-    """When everything takes five times as long, no place is to blame for its own factor of six.
-
-    Contention multiplies, so factors are compared by their logarithms: the middle one, plus the spread around it.
-    """
+    """When everything takes five times as long, no place is to blame for its own factor of six."""
     usual = [e for e in effects if e.base_median_ns > 0]
     if len(usual) < COMMON_PLACES:
-        return CommonSlowdown(1.0, 1.0)
-    factors = np.log(np.maximum([1.0 + e.delta_ns / e.base_median_ns for e in usual], 0.01))
-    middle = max(0.0, float(np.median(factors)))
-    seen = 1.4826 * float(np.median(np.abs(factors - np.median(factors))))
+        return CommonSlowdown(1.0, 1.0, 1.0)
     by_chance = float(np.median([e.error_ns / e.base_median_ns for e in usual]))
+    factor, limit = _middle_and_limit([1.0 + e.delta_ns / e.base_median_ns for e in usual], by_chance)
+    floors = [1.0 + e.floor_shift_ns / e.base_floor_ns for e in usual if e.base_floor_ns > 0]
+    floor_limit = max(factor**COMMON_MARGIN, _middle_and_limit(floors or [1.0], by_chance)[1])
+    return CommonSlowdown(factor, limit, floor_limit)
+
+
+def _middle_and_limit(factors: list[float], by_chance: float) -> tuple[float, float]:
+    """Contention multiplies, so factors are compared by their logarithms: the middle one, plus the spread around it."""
+    logarithms = np.log(np.maximum(factors, 0.01))
+    middle = max(0.0, float(np.median(logarithms)))
+    seen = 1.4826 * float(np.median(np.abs(logarithms - np.median(logarithms))))
     spread = float(np.sqrt(max(0.0, seen**2 - (CHANCE_SPREADS * by_chance) ** 2)))
-    return CommonSlowdown(float(np.exp(middle)), float(np.exp(COMMON_MARGIN * middle + COMMON_SPREADS * spread)))
+    counts = min(1.0, middle / COMMON_FULL)
+    return float(np.exp(middle)), float(np.exp(COMMON_MARGIN * middle + COMMON_SPREADS * spread * counts))
+
+
+def _stands_out(effect: LatencyEffect, common: CommonSlowdown) -> bool:
+    if effect.delta_ns >= (common.limit - 1.0) * effect.base_median_ns:
+        return True
+    shifted = effect.floor_shift_ns >= FLOOR_FRACTION * effect.delta_ns
+    return shifted and effect.floor_shift_ns >= (common.floor_limit - 1.0) * effect.base_floor_ns
 
 
 def _matters(effect: LatencyEffect, common: CommonSlowdown, least_share: float) -> bool:
@@ -241,7 +270,8 @@ def _matters(effect: LatencyEffect, common: CommonSlowdown, least_share: float) 
         effect.delta_ns > 0
         and costs.root >= 0
         and effect.delta_ns >= NOISE_FRACTION * effect.noise_ns
-        and effect.delta_ns >= max(LEVEL_FRACTION, common.limit - 1.0) * effect.base_median_ns
+        and effect.delta_ns >= LEVEL_FRACTION * effect.base_median_ns
+        and _stands_out(effect, common)
         and costs.change_ns >= ROOT_FRACTION * costs.root_median_ns
         and costs.change_ns >= least_share * costs.root_change_ns
     )

@@ -20,9 +20,11 @@ __all__ = [
     "overlap",
     "side_effects_of_failures",
     "torn_messages",
+    "work_done_before",
 ]
 
 _HANGS = ("stall", "timeout", "late", "lost_response")
+_UNANSWERED = (*_HANGS, "reset", "truncated")
 _STRUCTURE = ("missing_hop", "new_hop", "early_return", "broken_context", "silent")
 MOST = 0.8
 HALF = 0.5
@@ -83,6 +85,25 @@ def failures_of_unfinished_work(drafts: Sequence[Draft], system: System) -> list
         if not causes:
             kept.append(draft)
     return kept
+
+
+def work_done_before(drafts: Sequence[Draft], system: System) -> list[Draft]:
+    """Who is asked again, because its first answer was lost, knows it already: that is no early return."""
+    del system
+    causes = {id(d): d for d in drafts if d.hop is not None and d.finding.cause in _UNANSWERED}
+    kept = []
+    for draft in drafts:
+        early = draft.finding.cause in ("early_return", "missing_hop")
+        into = [
+            key
+            for key, cause in causes.items()
+            if early and cause.place.callee == draft.finding.service and cause.cost_ms > draft.cost_ms
+        ]
+        if into:
+            causes[into[0]] = causes[into[0]].explaining(draft)
+        else:
+            kept.append(draft)
+    return _by_cost([causes.get(id(d), d) for d in kept])
 
 
 def hangs_of_slow_places(drafts: Sequence[Draft], system: System) -> list[Draft]:
