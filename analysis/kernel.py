@@ -7,6 +7,8 @@ Python function itself, and the function that numba compiles (cached on disk) wh
 
 from __future__ import annotations
 
+import importlib
+import sys
 import types
 from collections.abc import Callable, Sequence
 from functools import cached_property, update_wrapper
@@ -59,8 +61,7 @@ class Kernel(Generic[P, R]):
     @cached_property
     def compiled(self) -> Callable[P, R]:
         """The machine-code form: compiled at the first call for its argument types, then read from numba's cache."""
-        import numba
-
+        numba = _numba()
         # Numba resolves globals when it compiles and knows no Kernel objects: give it their compiled forms.
         names: dict[str, Any] = dict(self.python.__globals__)
         for used in self.python.__code__.co_names:
@@ -76,6 +77,26 @@ class Kernel(Generic[P, R]):
             # Neither this package's folder nor the user's cache can be written to: compile anew in every process.
             compiled = numba.njit(nogil=True, **self._options)(function)
         return compiled
+
+
+def _numba() -> Any:
+    """Numba without linear algebra: to see whether SciPy has BLAS takes as long as all else that numba starts with."""
+    import numba
+    from numba.np import linalg
+
+    if "numba.np.arraymath" not in sys.modules:
+        # That module asks once, when it is loaded, and takes this answer for "matrix products cannot be compiled".
+        asked = linalg.ensure_blas
+        linalg.ensure_blas = _has_no_blas
+        try:
+            importlib.import_module("numba.np.arraymath")
+        finally:
+            linalg.ensure_blas = asked
+    return numba
+
+
+def _has_no_blas() -> None:
+    raise ImportError("no kernel multiplies matrices")
 
 
 def kernel(function: Callable[P, R]) -> Kernel[P, R]:

@@ -1,8 +1,9 @@
 """Jaeger JSON files like those that the query API of a real shop's Jaeger gives: one trace a file, deterministic.
 
-A checkout calls eight services over gRPC, once or twice for every item in the cart, keeps the cart in a cache and sends an
-order that two services consume. Durations vary by trace and by span; in one trace of ten the payment answers late,
-and in one of two hundred it fails with an exception. Spans have seven to ten tags, as OpenTelemetry's exporters write them.
+A checkout calls seven services over gRPC, two of them once for every item in the cart, keeps the cart in a cache and
+sends an order that two services consume. Durations vary by trace and by span; in one trace of ten the payment answers
+late, and in one of two hundred it fails with an exception. Spans have six to nine tags, as OpenTelemetry's exporters
+write them.
 """
 
 from __future__ import annotations
