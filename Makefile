@@ -41,7 +41,7 @@ peers: ## build the originals that tests compare with (needs Go, Maven or node; 
 	$(MAKE) -C peers
 
 peers-quick:
-	$(MAKE) -C peers quick
+	$(MAKE) --keep-going -C peers quick
 
 lock: ## resolve the requirements anew (needs uv)
 	uv pip compile pyproject.toml --extra stack --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock

@@ -117,7 +117,7 @@ HOPS_SCHEMA = pa.schema(
         pa.field("symptom", pa.int8(), nullable=False),  # what the caller saw: FAILURES refused..truncated, else none
         # Messages only. A link may name the first of the message's PRODUCER spans instead of the send.
         pa.field("message_span_id", pa.uint64()),
-        # The consumer's side of a message that another trace sent: `span_id` is its PRODUCER span there, `caller` is null.
+        # The consumer's side of a message that another trace sent: `span_id` is its PRODUCER span there, `caller` null.
         # `resolve_callees` joins it with the sender's row.
         pa.field("linked_trace_id", pa.dictionary(pa.int32(), pa.binary(16))),
     ]
