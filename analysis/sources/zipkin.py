@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.sources.conventions import HOST, INSTANCE
 from analysis.sources.jaeger import is_true
 from analysis.sources.noticed import Warnings
 from analysis.sources.raw_spans import SpanRows
@@ -22,6 +23,7 @@ __all__ = ["add_spans"]
 
 Object = dict[str, Any]
 
+_RESOURCE_TAGS = frozenset((*HOST, *INSTANCE, "process.pid")) - {"hostname", "ip"}
 _KINDS = {"SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 
 
@@ -133,7 +135,9 @@ def _attributes(span: Object) -> list[tuple[str, str]]:
 
 def _process(span: Object) -> dict[str, str]:
     local = _object(span, "localEndpoint")
-    return {
+    # Zipkin has no resources: OpenTelemetry's exporters send their attributes as tags.
+    of_resource = {key: value for key, value in texts(_object(span, "tags")) if key in _RESOURCE_TAGS}
+    return of_resource | {
         "service.name": _string(local.get("serviceName")),
         "ip": _string(local.get("ipv4")) or _string(local.get("ipv6")),
     }

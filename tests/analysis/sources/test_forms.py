@@ -256,6 +256,16 @@ def test_zipkin_server_half_alone(tmp_path: Path) -> None:
     assert (span["span_id"], span["parent_span_id"], span["status"]) == (1, 7, 2)
 
 
+def test_zipkin_resource_tags(tmp_path: Path) -> None:
+    """Resource attributes that OpenTelemetry's exporters send as tags say where a span ran; an address is second best."""
+    tags = {"host.name": "h", "service.instance.id": "i", "ip": "not of the resource"}
+    local = {"serviceName": "a", "ipv4": "10.0.0.1"}
+    span = one(tmp_path, [zipkin_span(localEndpoint=local, tags=tags)])
+    assert (span["host"], span["instance"]) == ("h", "i")
+    span = one(tmp_path, [zipkin_span(localEndpoint=local)])
+    assert (span["host"], span["instance"]) == ("10.0.0.1", None)
+
+
 def test_zipkin_without_timestamp(tmp_path: Path) -> None:
     """A span without any time is left out with a warning."""
     (tmp_path / "z").write_text(json.dumps([zipkin_span(), {"traceId": "ff", "id": "2"}]))

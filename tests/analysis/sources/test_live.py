@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,9 +20,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from analysis.errors import UnreadableSource
 from analysis.sources import read
-from peers.jaeger import BINARY, free_port, jaeger
+from peers.jaeger import BINARY, jaeger
+from peers.zipkin import is_here, zipkin
+from tests.analysis.sources.exports import zipkin_of
 
-ZIPKIN_JAR = Path(__file__).parents[3] / ".peers/zipkin/zipkin.jar"
 Answer = Callable[[str, dict[str, str]], tuple[int, Any]]
 
 
@@ -201,53 +200,17 @@ def test_real_jaeger(tmp_path: Path) -> None:
 
 
 @pytest.mark.peers
-@pytest.mark.skipif(not (ZIPKIN_JAR.is_file() and shutil.which("java")), reason="no Zipkin: run `make peers`")
+@pytest.mark.skipif(not is_here(), reason="no Zipkin: run `make peers`, which needs Java and Maven")
 def test_real_zipkin(tmp_path: Path) -> None:
     """The same through the real Zipkin, whose form has no word for an unset kind."""
     sent = read_sent(tmp_path)
-    port = free_port()
-    environment = {"QUERY_PORT": str(port), "SERVER_ADDRESS": "127.0.0.1", "PATH": "/usr/bin:/bin"}
-    command = [shutil.which("java") or "java", "-Xmx256m", "-jar", str(ZIPKIN_JAR)]
-    with (
-        (tmp_path / "zipkin.log").open("wb") as log,
-        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,
-    ):
-        try:
-            wait_until_up(f"http://127.0.0.1:{port}/health")
-            response = httpx.post(
-                f"http://127.0.0.1:{port}/api/v2/spans", json=[zipkin_of(row) for row in sent.to_pylist()]
-            )
-            response.raise_for_status()
-            back = awaited(f"zipkin+http://127.0.0.1:{port}?lookback=10m", 60)
-        finally:
-            process.terminate()
+    with zipkin(tmp_path) as address:
+        response = httpx.post(f"http://{address}/api/v2/spans", json=[zipkin_of(row) for row in sent.to_pylist()])
+        response.raise_for_status()
+        back = awaited(f"zipkin+http://{address}?lookback=10m", 60)
     assert compared(back) == compared(sent)
 
 
 def read_sent(tmp_path: Path) -> pa.Table:
     (tmp_path / "sent").write_bytes(shop_traffic().SerializeToString())
     return read([str(tmp_path / "sent")]).spans
-
-
-def zipkin_of(row: dict[str, Any]) -> dict[str, Any]:
-    span = {
-        "traceId": row["trace_id"].hex(),
-        "id": f"{row['span_id']:016x}",
-        "name": row["name"],
-        "kind": {2: "SERVER", 3: "CLIENT"}[row["kind"]],
-        "timestamp": row["start_ns"] // 1000,
-        "duration": (row["end_ns"] - row["start_ns"]) // 1000,
-        "localEndpoint": {"serviceName": row["service"]},
-        "tags": dict(row["attributes"]) | ({"error": ""} if row["status"] == 2 else {}),
-    }
-    return span | ({"parentId": f"{row['parent_span_id']:016x}"} if row["parent_span_id"] else {})
-
-
-def wait_until_up(url: str) -> None:
-    deadline = time.monotonic() + 150
-    while time.monotonic() < deadline:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url).status_code == 200:
-                return
-        time.sleep(0.3)
-    raise TimeoutError(url)
