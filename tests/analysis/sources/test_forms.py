@@ -257,7 +257,7 @@ def test_zipkin_server_half_alone(tmp_path: Path) -> None:
 
 
 def test_zipkin_resource_tags(tmp_path: Path) -> None:
-    """Resource attributes that OpenTelemetry's exporters send as tags say where a span ran; an address is second best."""
+    """Resource attributes that OpenTelemetry's exporters send as tags say where a span ran; else its address."""
     tags = {"host.name": "h", "service.instance.id": "i", "ip": "not of the resource"}
     local = {"serviceName": "a", "ipv4": "10.0.0.1"}
     span = one(tmp_path, [zipkin_span(localEndpoint=local, tags=tags)])
