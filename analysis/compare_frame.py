@@ -62,6 +62,7 @@ class Hops:
     brokers: tuple[str, ...]  # of each place: the system that its messages go through, "" where it is no message hop
     trace: Codes
     place: Codes
+    span: NDArray[np.uint64]  # of the caller
     arrived: Flags  # the callee's span is there
     answered: Flags  # a row that the place's times can be read from: arrived, or a peer that sends no spans
     caller_operation: Codes
@@ -252,6 +253,7 @@ def _hops(table: pa.Table) -> Hops:
         brokers,
         _numbers(table, "trace", 0).astype(np.int32),
         place.astype(np.int32),
+        np.asarray(table["span_id"].to_numpy(), dtype=np.uint64),
         arrived,
         (arrived | ~call) & (waited >= 0),
         caller_operation,

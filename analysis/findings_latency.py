@@ -22,6 +22,8 @@ __all__ = ["latency_draft", "leg_of"]
 Leg = Literal["request", "response"]
 
 LEG_SHARE = 0.75
+HANGS_NS = 1e9
+"""A call that is served twice within a second may have been redirected; clients give up waiting later than that."""
 NARROW = 0.2
 """Clocks that may differ by more than this part of the change do not tell its leg."""
 MOST_CONFIDENT = 0.999
@@ -30,7 +32,8 @@ MOST_CONFIDENT = 0.999
 def latency_draft(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> Draft:
     """The finding about one slower place."""
     rows = samples.of(effect.index)
-    leg = leg_of(comparison, samples, effect)
+    again = _asked_again(comparison, samples, effect)
+    leg = None if again else leg_of(comparison, samples, effect)
     blamed = instance_to_blame(comparison, samples, effect)
     if blamed is not None:
         # The size of the change is that of the instance that changed, not its dilution over all of them.
@@ -50,6 +53,8 @@ def latency_draft(comparison: Comparison, samples: Samples, effect: LatencyEffec
     affected = value > np.quantile(usual, 0.95)
     affected_traces = np.unique(trace[affected])
     shape = _shape(comparison, samples, effect)
+    if again:
+        leg, shape = "response", replace(shape, cause="stall", bytes_per_s=None)
     roots = comparison.frame.roots
     inside = effect.place.kind == "own"
     finding = Finding(
@@ -90,6 +95,20 @@ def _shape(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> S
         since = hops.start[crossing] - hops.start[crossing].min()
         end = (since + hops.duration[crossing] + hops.waited[crossing]).astype(np.float64)
     return network_shape(base, current, payload, end)
+
+
+def _asked_again(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> bool:
+    """Whether most slow crossings are those of calls that had been served before: a client library that hears no answer
+    repeats the request within the same CLIENT span. What hangs then is the response."""
+    if effect.place.kind != "call" or effect.delta_ns < HANGS_NS:
+        return False
+    hops = comparison.frame.hops
+    rows = samples.of(effect.index)
+    crossing, value = samples.row[rows][samples.current[rows]], samples.value_ns[rows][samples.current[rows]]
+    of_call, served = np.unique(hops.span[crossing], return_counts=True)
+    repeated = np.isin(hops.span[crossing], of_call[served > 1])
+    slow = value > np.quantile(samples.value_ns[rows][~samples.current[rows]], 0.98)
+    return bool(slow.any() and repeated[slow].mean() > 0.5)
 
 
 def leg_of(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> Leg | None:

@@ -54,6 +54,19 @@ def backlogs(drafts: Sequence[Draft], system: System) -> list[Draft]:
             cause = max(causes, key=lambda c: c.cost_ms)
             kept[kept.index(cause)] = cause.explaining(queue)
             kept.remove(queue)
+    return _without_floods(kept)
+
+
+def _without_floods(drafts: list[Draft]) -> list[Draft]:
+    """What had stood still comes all at once: its consumer is flooded, and so are the queues behind it."""
+    stalled = [d for d in _slow(drafts) if d.place.kind == "message" and d.finding.cause == "stall"]
+    kept = list(drafts)
+    for queue in [d for d in _slow(drafts) if d.place.kind == "message"]:
+        before = [s for s in stalled if s.place.callee == queue.place.caller and s.cost_ms > queue.cost_ms]
+        if before:
+            at = next(i for i, d in enumerate(kept) if d.place == before[0].place)
+            kept[at] = kept[at].explaining(queue)
+            kept.remove(queue)
     return kept
 
 

@@ -30,6 +30,8 @@ _EXPECTED: Mapping[str, frozenset[str]] = {
 }
 """Causes that name what a fault does. A slow or silent link also shows as whatever its callers make of waiting."""
 
+_ALL_JITTER = 0.8
+_OF_ONE_SIZE = frozenset({"latency", "sleep_ms", "burn_ms"})
 _LONG_MS = 1_000.0
 _STREAM_LEG = {"upstream": "request", "downstream": "response"}
 
@@ -48,6 +50,7 @@ class Fault:
     measured_ms: float | None = None  # by the ledger's probe
     took_effect: bool | None = True  # None: no probe can tell
     rate: float = 1.0  # toxicity, or the part of the work that is misdone
+    jitter_ms: float = 0.0  # how far a latency varies either way
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,7 @@ def _score_one(
         return FaultScore(fault, counts, found=False, expected_hops=hops, expected_leg=expected_leg, message=message)
     best = min(about, key=lambda f: (not _cause_right(f, fault), f.rank))
     in_phase = sorted(f.rank for f in findings if f.phase == best.phase).index(best.rank) + 1
-    # A rate below one spreads the asked time over all crossings: only whole faults have a magnitude to hold against.
-    comparable = expected_ms is not None and best.delta_ms is not None and fault.rate == 1.0
+    comparable = expected_ms is not None and best.delta_ms is not None and _has_one_size(fault, best)
     return FaultScore(
         fault,
         counts,
@@ -154,8 +156,20 @@ def _score_one(
     )
 
 
+def _has_one_size(fault: Fault, finding: Finding) -> bool:
+    """Whether the fault adds the same time to every crossing, so that a finding's milliseconds can be held against it.
+
+    A rate below one spreads the time over all crossings; what a slicer or a bandwidth limit adds depends on the bytes of
+    each crossing, and the probe's are not those of the traffic; what a failed call waits is up to its caller.
+    """
+    return fault.kind in _OF_ONE_SIZE and finding.kind == "latency" and fault.rate == 1.0
+
+
 def _cause_right(finding: Finding, fault: Fault) -> bool:
     expected = _EXPECTED.get(fault.kind, frozenset())
+    if fault.kind == "latency" and fault.asked_ms:
+        clearly_jitter = fault.jitter_ms >= _ALL_JITTER * fault.asked_ms
+        expected = frozenset({"jitter"}) if clearly_jitter else expected if fault.jitter_ms else frozenset({"delay"})
     if fault.kind in ("latency", "bandwidth", "slicer") and (fault.asked_ms is None or fault.asked_ms >= _LONG_MS):
         expected = expected | _HANGS
     return finding.cause in expected

@@ -10,7 +10,7 @@ from analysis.compare_frame import Floats
 
 __all__ = ["Shape", "network_shape"]
 
-JITTER_SPREAD = 0.7
+JITTER_SPREAD = 0.6
 """Distance between the deciles 1 and 9 of what is slow, in medians of it. Of a delay of d with a jitter of j either
 way it is 1.6 j / d; where j = d, the part of it that is slow has 0.96."""
 BANDWIDTH_FIT = 0.5
@@ -33,7 +33,7 @@ def network_shape(base: Floats, current: Floats, payload: Floats | None = None, 
     crossing of `current` was over, for queues: all at one moment means that delivery had stopped until then.
     """
     highest = float(np.quantile(current, 0.98))
-    slow = current > max(float(np.quantile(base, 0.98)), 0.25 * highest)
+    slow = current > max(float(np.quantile(base, 0.9)), 0.25 * highest)
     affected = float(slow.mean()) if len(current) else 0.0
     if end is not None and _released_together(end[slow], current[slow]):
         return Shape("stall", affected)
@@ -44,7 +44,8 @@ def network_shape(base: Floats, current: Floats, payload: Floats | None = None, 
         return Shape("delay", affected)
     low, middle, high = np.quantile(current[slow], [0.1, 0.5, 0.9])
     usual = float(np.quantile(base, 0.9) - np.quantile(base, 0.1))
-    spread = float(high - low) - usual
+    # What the place does anyway and what the network adds know nothing of each other: their variances add up.
+    spread = float(np.sqrt(max(0.0, (high - low) ** 2 - usual**2)))
     return Shape("jitter" if spread > JITTER_SPREAD * float(middle) else "delay", affected)
 
 

@@ -34,6 +34,7 @@ def _on_link(record: FaultRecord) -> Fault:
         link=record.link,
         stream=record.stream,
         asked_ms=record.asked if in_ms else None,
+        jitter_ms=float(record.attributes.get("jitter", 0)),
         measured_ms=record.measured if in_ms else None,
         took_effect=record.took_effect,
         rate=record.toxicity,
