@@ -22,6 +22,8 @@ __all__ = ["SpanErrors", "classify", "mark_origins", "read_errors"]
 Flags = npt.NDArray[np.bool_]
 CODE = {name: np.int8(code) for code, name in enumerate(FAILURES)}
 
+ERROR_TEXTS = ("exception.message", "otel.status_description", "error.message", "exception.type")
+"""Attributes that say what an error was; the type is asked last."""
 GRPC_SYMPTOMS = {1: "timeout", 4: "timeout", 14: "refused"}
 GRPC_REFUSALS = (3, 5, 6, 7, 9, 10, 11, 16)
 """Codes by which a working gRPC server refuses a request: invalid argument, not found, already exists, ..."""
@@ -71,9 +73,7 @@ def _statuses(forest: Forest, failed: Flags) -> npt.NDArray[np.int16]:
 
 def _symptoms(forest: Forest, spans: pa.Table, asked: Int64s) -> Int8s:
     """From the message of the error; where that says nothing, from its type."""
-    texts = attributes_of(
-        spans, forest.rows[asked], ("exception.message", "otel.status_description", "error.message", "exception.type")
-    )
+    texts = attributes_of(spans, forest.rows[asked], ERROR_TEXTS)
     types = forest.columns.error_type
     by_type = np.array([CODE[symptom_of(w or "") or "none"] for w in types.values.to_pylist()] + [0], np.int8)
     codes = np.zeros(len(asked), np.int8)

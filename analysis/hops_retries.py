@@ -28,6 +28,7 @@ REQUEST_IDENTITY = (
     "url.full", "http.url", "url.path", "http.target", "db.query.text", "db.statement", "http.request.method",
 )  # fmt: skip
 """Attributes that tell two requests apart: calls that differ in one of them are two calls, not two attempts."""
+MESSAGE_COUNT = "messaging.batch.message_count"
 MESSAGE_IDENTITY = ("messaging.message.id", "messaging.message_id", "messaging.kafka.message.offset")
 
 
@@ -134,5 +135,5 @@ def _differ(spans: pa.Table, forest: Forest, left: Int64s, right: Int64s, keys: 
 
 def _batched(spans: pa.Table, forest: Forest, senders: Int64s) -> Flags:
     """Whether the PRODUCER span sent several messages, so that its consumers are not repetitions."""
-    (counts,) = attributes_of(spans, forest.rows[senders], ("messaging.batch.message_count",))
+    (counts,) = attributes_of(spans, forest.rows[senders], (MESSAGE_COUNT,))
     return np.array([bool(c and c.isdigit() and int(c) > 1) for c in counts.to_pylist()], np.bool_)

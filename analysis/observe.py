@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
+from analysis.failures import ERROR_TEXTS
+from analysis.hops_retries import MESSAGE_COUNT, MESSAGE_IDENTITY, REQUEST_IDENTITY
 from analysis.kernel import COMPILE_FROM
 from analysis.observations import Observations, concat
 from analysis.observe_measure import measure
@@ -16,7 +18,10 @@ from analysis.tree import plant
 from analysis.tree_columns import read_columns
 from analysis.tree_order import TraceOrder, order_by_trace
 
-__all__ = ["observe"]
+__all__ = ["ATTRIBUTES_READ", "observe"]
+
+ATTRIBUTES_READ = frozenset((*ERROR_TEXTS, *REQUEST_IDENTITY, *MESSAGE_IDENTITY, MESSAGE_COUNT))
+"""The attributes of spans that observations depend on: a reader may leave out all others."""
 
 PART_SPANS = 250_000
 """Traces are observed in parts of about so many spans: bounds the memory of a large table, and gives threads work."""

@@ -2,7 +2,7 @@
 
 Writes the files (see end_to_end_traces) into a temporary directory, then runs `tracegap analyze DIR --format json
 -o FILE` several times, start-up and imports included, and in turns with it CRISP where a command that starts a copy of
-it is named. Says wall and processor seconds and the peak memory of each. What is compared and what is not: end_to_end.md.
+it is named. Says wall and processor seconds and the peak memory of each. Caveats: end_to_end.md.
 """
 
 from __future__ import annotations

@@ -75,19 +75,22 @@ def analyze_locations(
     peers: Mapping[str, str] | None = None,
     phase: str | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    draws_traces: bool = True,
 ) -> Analysis:
     """Read all spans of all locations, in batches where they need more than `memory_bytes`, and diagnose them.
 
     A run directory brings its phases and its address book; `peers` (`{"host:port": "name"}`) adds to the latter.
     With a `baseline`, it is what the locations are compared with, and their phases do not count, unless `phase` names
-    the one of both sides that is to be compared. Raises UnusableInput for what cannot be read.
+    the one of both sides that is to be compared. Where nothing `draws_traces`, spans are not kept, and attributes that
+    the analysis does not look at are not even read. Raises UnusableInput for what cannot be read.
     """
     from analysis.diagnose import diagnose
 
     address_book = {**address_book_of([*locations, *baseline]), **(peers or {})}
     phases = () if baseline else phases_of(locations)
-    found = _gather(locations, address_book, phase, memory_bytes)
-    before = _gather(baseline, address_book, phase, memory_bytes).observations if baseline else None
+    keeps = draws_traces or not can_be_read_again(locations)
+    found = _gather(locations, address_book, phase, memory_bytes, keeps_spans=keeps)
+    before = _gather(baseline, address_book, phase, memory_bytes, keeps_spans=False).observations if baseline else None
     diagnosis = diagnose(
         found.observations, baseline=before, phases=phases, logs=found.log_heads, warnings=found.warnings
     )
@@ -104,27 +107,33 @@ class _Gathered:
 
 
 def _gather(
-    locations: Sequence[str], address_book: Mapping[str, str], phase: str | None, memory_bytes: int
+    locations: Sequence[str],
+    address_book: Mapping[str, str],
+    phase: str | None,
+    memory_bytes: int,
+    *,
+    keeps_spans: bool,
 ) -> _Gathered:
     """Observe batch after batch; the spans are kept where there is one batch, or no second chance to read them."""
     import pyarrow as pa
 
     from analysis.observations import concat
-    from analysis.observe import observe
+    from analysis.observe import ATTRIBUTES_READ, observe
     from analysis.resolve_callees import resolve_callees
 
+    keep = None if keeps_spans else ATTRIBUTES_READ
     observed: list[Observations] = []
     kept: list[Batch] = []
     heads: list[pa.Table] = []
     warnings: list[str] = []
-    for batch in read_in_batches(locations, phase, memory_bytes=memory_bytes):
+    for batch in read_in_batches(locations, phase, memory_bytes=memory_bytes, keep=keep):
         observed.append(observe(batch.spans))
         heads.append(batch.logs if not heads else _heads(batch.logs))
         warnings += batch.warnings
         if kept and can_be_read_again(locations):
             kept = []
             heads[0] = _heads(heads[0])
-        elif len(kept) == len(observed) - 1:
+        elif keeps_spans and len(kept) == len(observed) - 1:
             kept.append(batch)
     whole = len(kept) == len(observed)
     joined = concat(observed)
@@ -194,5 +203,6 @@ def command(
     from tracegap.reports import finish, parsed_budgets
 
     expected = parsed_budgets(budgets)
-    analysis = analyze_locations(locations, baseline=baseline, peers=peer_names(peers))
+    draws = form in ("text", "html")
+    analysis = analyze_locations(locations, baseline=baseline, peers=peer_names(peers), draws_traces=draws)
     return finish(analysis, form, output, expected)

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import reduce
 from operator import or_
@@ -53,10 +54,14 @@ def read_locations(locations: Sequence[str]) -> ReadResult:
 
 
 def read_in_batches(
-    locations: Sequence[str], phase: str | None = None, *, memory_bytes: int = MEMORY_BYTES
+    locations: Sequence[str],
+    phase: str | None = None,
+    *,
+    memory_bytes: int = MEMORY_BYTES,
+    keep: AbstractSet[str] | None = None,
 ) -> Iterator[Batch]:
     """The same in batches of complete traces: one when everything fits into `memory_bytes`. With a `phase`, the traces
-    whose first span began in the phase of this name.
+    whose first span began in the phase of this name. With `keep`, without the spans' other attributes.
 
     Raises UnusableInput, also for a phase that the locations do not have.
     """
@@ -64,7 +69,7 @@ def read_in_batches(
 
     windows = _windows(locations, phase) if phase is not None else ()
     with _one_clear_line(), _progress() as progress:
-        for batch in read_batches(_span_locations(locations), memory_bytes=memory_bytes, progress=progress):
+        for batch in read_batches(_span_locations(locations), memory_bytes=memory_bytes, keep=keep, progress=progress):
             if windows:
                 chosen = _begun_within(batch.spans, windows)
                 yield Batch(_of(batch.spans, chosen), _of(batch.logs, chosen), batch.warnings)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from analysis.sources.batches import Batch, read_batches
-from analysis.sources.live import Progress
-from analysis.sources.parquet import write_parquet
 from analysis.sources.reading import read_parts
 from analysis.sources.tables import Tables
 
+if TYPE_CHECKING:
+    from analysis.sources.live import Progress
+
 __all__ = ["Batch", "ReadResult", "read", "read_batches", "write_parquet"]
+
+
+def write_parquet(table: pa.Table, path: str) -> None:
+    """Write a span or log table so that it reads back fast: any Parquet reader can open it."""
+    from analysis.sources.parquet import write_parquet as write  # few that read ever write
+
+    write(table, path)
 
 
 @dataclass(frozen=True, slots=True)

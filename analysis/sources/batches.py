@@ -8,17 +8,21 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from analysis.sources.live import Progress
 from analysis.sources.reading import read_parts
 from analysis.sources.tables import Tables
 from analysis.span_table import LOG_SCHEMA, SPAN_SCHEMA
+
+if TYPE_CHECKING:
+    from analysis.sources.live import Progress
 
 __all__ = ["Batch", "read_batches"]
 
@@ -39,9 +43,12 @@ def read_batches(
     *,
     memory_bytes: int = _MEMORY_BYTES,
     columns: Mapping[str, str] | None = None,
+    keep: AbstractSet[str] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Batch]:
     """The same as `read`, in batches of complete traces; one batch when everything fits into `memory_bytes`.
+
+    Of the spans' attributes, the batches have those that `keep` names (None: all).
 
     Raises UnreadableSource, as `read` does. What is spilled lies in a temporary directory until the iterator ends.
     """
@@ -50,7 +57,7 @@ def read_batches(
         spill: _Spill | None = None
         kept: list[Tables] = []
         size = 0
-        for part, lines in read_parts(locations, columns=columns, progress=progress):
+        for part, lines in read_parts(locations, columns=columns, keep=keep, progress=progress):
             warnings.extend(lines)
             kept.append(part)
             size += part.spans.nbytes + part.logs.nbytes

@@ -9,6 +9,7 @@ from analysis.sources.json_scan import (
     LEFT_BRACE,
     LEFT_BRACKET,
     QUOTE,
+    blank_end,
     element_begin,
     hex_in,
     integer,
@@ -19,10 +20,14 @@ from analysis.sources.json_scan import (
 )
 from analysis.sources.json_text import intern_name, text_in
 from analysis.sources.walk_output import (
+    ATTRIBUTES,
+    DEFERRED,
     GAVE_UP,
     GROUPS,
+    KEPT,
     LINKS,
     OK,
+    SCRATCH,
     SEEDS,
     SPANS,
     VALUE,
@@ -37,7 +42,7 @@ from analysis.sources.walk_output import (
     intern,
 )
 
-__all__ = ["JAEGER_SEEDS", "walk_trace"]
+__all__ = ["JAEGER_SEEDS", "walk_answers", "walk_trace"]
 
 JAEGER_SEEDS = (*SEEDS, b"span.kind", b"error", b"otel.status_code")
 _KIND_TAG, _ERROR_TAG, _STATUS_TAG = 3, 4, 5
@@ -51,7 +56,7 @@ _SPANS, _PROCESSES, _PROCESS, _PROCESS_ID = (_word(w) for w in ("spans", "proces
 _TRACE_ID, _SPAN_ID, _PARENT, _NAME = (_word(w) for w in ("traceID", "spanID", "parentSpanID", "operationName"))
 _REFERENCES, _REF_TYPE, _CHILD_OF = _word("references"), _word("refType"), _word('"CHILD_OF"')
 _START, _DURATION, _TAGS, _LOGS, _FIELDS = (_word(w) for w in ("startTime", "duration", "tags", "logs", "fields"))
-_KEY, _VALUE = _word("key"), _word("value")
+_KEY, _VALUE, _DATA = _word("key"), _word("value"), _word("data")
 _EXCEPTION_TYPE, _ERROR_KIND, _EVENT = _word('"exception.type"'), _word('"error.kind"'), _word('"event"')
 _EXCEPTION = _word('"exception"')
 _TRUE, _FALSE, _NULL = _word("true"), _word("false"), _word("null")
@@ -65,11 +70,77 @@ _MAX_MICROS = 2**63 // 2000
 @bare_kernel
 def walk_trace(data: Bytes, at: int, end: int, out: Output) -> int:
     """All spans of one trace object; OK or GAVE_UP."""
+    return OK if _trace_end(data, at, end, out) >= 0 else GAVE_UP
+
+
+@bare_kernel
+def walk_answers(data: Bytes, bounds: Ints, failed: Ints, out: Output) -> int:
+    """All spans of files that stand one after another between `bounds`, each an answer of Jaeger's API or a trace.
+
+    Marks in `failed` those that are anything else and adds nothing of them. Returns how many it marked.
+    """
+    marked = 0
+    for file in range(len(bounds) - 1):
+        spans, attributes, links = out.counts[SPANS], out.counts[ATTRIBUTES], out.counts[LINKS]
+        deferred, groups, scratch = out.counts[DEFERRED], out.counts[GROUPS], out.counts[SCRATCH]
+        if not _walk_answer(data, bounds[file], bounds[file + 1], out):
+            out.counts[SPANS], out.counts[ATTRIBUTES], out.counts[LINKS] = spans, attributes, links
+            out.counts[DEFERRED], out.counts[GROUPS], out.counts[SCRATCH] = deferred, groups, scratch
+            failed[file] = 1
+            marked += 1
+    return marked
+
+
+@bare_kernel
+def _walk_answer(data: Bytes, at: int, end: int, out: Output) -> bool:
+    at = blank_end(data, at, end)
+    if at >= end or data[at] != LEFT_BRACE:
+        return False
+    answer = at
+    found = False
+    at += 1
+    while True:
+        key, key_stop, value = key_end(data, at, end)
+        if value < 0:
+            return value == -2 and found and blank_end(data, key_stop, end) == end
+        if equals(data, key, key_stop - key, _DATA):
+            if found or data[value] != LEFT_BRACKET:
+                return False
+            found = True
+            at = _walk_traces(data, value + 1, end, out)
+        elif equals(data, key, key_stop - key, _TRACE_ID) or equals(data, key, key_stop - key, _SPANS):
+            if found:
+                return False
+            at = _trace_end(data, answer, end, out)
+            return at >= 0 and blank_end(data, at, end) == end
+        else:
+            # Counts and nulls mean nothing here; what an object or an array holds, Python finds out.
+            at = -1 if data[value] == LEFT_BRACE or data[value] == LEFT_BRACKET else value_end(data, value, end)
+        if at < 0:
+            return False
+
+
+@bare_kernel
+def _walk_traces(data: Bytes, at: int, end: int, out: Output) -> int:
+    """Behind the array of traces whose first element may begin at `at`; -1 = gave up."""
+    while True:
+        trace = element_begin(data, at, end)
+        if trace < 0:
+            return -trace - 1 if trace <= -2 else -1
+        at = _trace_end(data, trace, end, out)
+        if at < 0:
+            return -1
+
+
+@bare_kernel
+def _trace_end(data: Bytes, at: int, end: int, out: Output) -> int:
+    """Add all spans of the trace object at `at`; behind it, -1 = gave up."""
     first_span, first_group = out.counts[SPANS], out.counts[GROUPS]
     nobody = add_group(out, -1, at, 0)
     if nobody < 0 or data[at] != LEFT_BRACE:
-        return GAVE_UP
+        return -1
     at += 1
+    named = False
     lists = 0
     while True:
         key, key_stop, value = key_end(data, at, end)
@@ -79,21 +150,22 @@ def walk_trace(data: Bytes, at: int, end: int, out: Output) -> int:
             lists += 1
             at = _walk_spans(data, value, end, out)
         else:
+            named |= equals(data, key, key_stop - key, _TRACE_ID)
             at = value_end(data, value, end)
             if equals(data, key, key_stop - key, _PROCESSES):
                 lists += 256
                 if at < 0 or not _note_processes(data, value, at, out):
-                    return GAVE_UP
+                    return -1
         if at < 0:
-            return GAVE_UP
-    if value == -1 or lists & 255 > 1 or lists >= 512:
-        return GAVE_UP
+            return -1
+    if value == -1 or not named or lists & 255 != 1 or lists >= 512:
+        return -1
     for row in range(first_span, out.counts[SPANS]):
         word = out.spans[row, 9]
         group = out.stamps[word] if word >= 0 else -1
         known = first_group <= group < out.counts[GROUPS] and out.groups[group, 0] == word
         out.spans[row, 9] = group if known else nobody
-    return OK
+    return key_stop
 
 
 @inlined_kernel
@@ -301,8 +373,8 @@ def _walk_tags(data: Bytes, at: int, end: int, span: Ints, out: Output) -> int:
         if tag < 0:
             span[7] = 2 if error else span[7]
             return -tag - 1 if tag <= -2 else -1
-        word, value, value_stop, at = _tag_parts(data, tag, end, out)
-        if at < 0 or not _add_tag(data, value, value_stop, word, out):
+        word, value, value_stop, escaped, at = _tag_parts(data, tag, end, out)
+        if at < 0 or not _add_tag(data, value, value_stop, escaped, word, out):
             return -1
         if (
             _KIND_TAG <= word <= _STATUS_TAG
@@ -312,7 +384,7 @@ def _walk_tags(data: Bytes, at: int, end: int, span: Ints, out: Output) -> int:
             seen |= 1 << word
             quoted = 1 if data[value] == QUOTE else 0
             begin, stop = value + quoted, value_stop - quoted
-            if quoted == 1 and string_end(data, value, value_stop)[1]:
+            if escaped:
                 return -1
             if word == _KIND_TAG:
                 span[6] = _kind(data, begin, stop)
@@ -325,31 +397,39 @@ def _walk_tags(data: Bytes, at: int, end: int, span: Ints, out: Output) -> int:
 
 
 @inlined_kernel
-def _tag_parts(data: Bytes, at: int, end: int, out: Output) -> tuple[int, int, int, int]:
-    """Number of the key, range of the value, and where the tag ends (-1 = gave up)."""
-    word, place, stop = -1, -1, -1
+def _tag_parts(data: Bytes, at: int, end: int, out: Output) -> tuple[int, int, int, bool, int]:
+    """Number of the key, range of the value, whether it has escapes, and where the tag ends (-1 = gave up)."""
+    word, place, stop, odd = -1, -1, -1, False
     if data[at] != LEFT_BRACE:
-        return 0, 0, 0, -1
+        return 0, 0, 0, False, -1
     at += 1
     while True:
         key, key_stop, value = key_end(data, at, end)
         if value < 0:
-            return word, place, stop, key_stop if value == -2 and word >= 0 and place >= 0 else -1
-        at = value_end(data, value, end)
+            return word, place, stop, odd, key_stop if value == -2 and word >= 0 and place >= 0 else -1
+        escaped = False
+        quoted = data[value] == QUOTE
+        if quoted:
+            at, escaped = string_end(data, value, end)
+        else:
+            at = value_end(data, value, end)
         if at < 0:
-            return 0, 0, 0, -1
+            return 0, 0, 0, False, -1
         if equals(data, key, key_stop - key, _KEY):
-            escaped = string_end(data, value, at)[1]
-            if data[value] != QUOTE or escaped:
-                return 0, 0, 0, -1
+            if not quoted or escaped:
+                return 0, 0, 0, False, -1
             word = intern(out.keys, data, value + 1, at - value - 2)
         elif equals(data, key, key_stop - key, _VALUE):
-            place, stop = value, at
+            place, stop, odd = value, at, escaped
 
 
 @inlined_kernel
-def _add_tag(data: Bytes, at: int, end: int, key: int, out: Output) -> bool:
+def _add_tag(data: Bytes, at: int, end: int, escaped: bool, key: int, out: Output) -> bool:
+    if 0 < out.counts[KEPT] <= key:
+        return True
     if data[at] == QUOTE:
+        if not escaped:
+            return add_attribute(out, key, at + 1, end - at - 2)
         place, length = text_in(data, at, end, out)
         return length >= 0 and add_attribute(out, key, place, length)
     if equals(data, at, end - at, _NULL):

@@ -36,6 +36,9 @@ QUOTE, COMMA, COLON = 0x22, 0x2C, 0x3A
 LEFT_BRACE, RIGHT_BRACE, LEFT_BRACKET, RIGHT_BRACKET = 0x7B, 0x7D, 0x5B, 0x5D
 BACKSLASH, _MINUS, _ZERO = 0x5C, 0x2D, 0x30
 _MAX_DIGITS = 19
+_STOPS = np.zeros(256, np.bool_)
+"""Bytes at which the text of a string is no longer plain."""
+_STOPS[:0x20] = _STOPS[QUOTE] = _STOPS[BACKSLASH] = True
 
 
 @inlined_kernel
@@ -50,18 +53,17 @@ def blank_end(data: Bytes, at: int, end: int) -> int:
 def string_end(data: Bytes, at: int, end: int) -> tuple[int, bool]:
     """Behind the closing quote of the string that begins at `at`, and whether it has escapes; -1 = no string."""
     escaped = False
-    at += 1
-    while at < end:
-        byte = data[at]
-        if byte == QUOTE:
-            return at + 1, escaped
-        if byte == BACKSLASH:
-            escaped = True
-            at += 1
-        elif byte < 0x20:
+    # Unsigned places need no look whether they count from the end.
+    one, place, stop = np.uint64(1), np.uint64(at + 1), np.uint64(end)
+    while True:
+        while place < stop and not _STOPS[data[place]]:
+            place += one
+        if place >= stop or data[place] < 0x20:
             return -1, False
-        at += 1
-    return -1, False
+        if data[place] == QUOTE:
+            return signed(place + one), escaped
+        escaped = True
+        place += np.uint64(2)
 
 
 @bare_kernel
@@ -75,7 +77,7 @@ def value_end(data: Bytes, at: int, end: int) -> int:
     if first in (LEFT_BRACE, LEFT_BRACKET):
         depth = 0
         while at < end:
-            byte = data[at]
+            byte = data[np.uint64(at)]
             if byte == QUOTE:
                 at = string_end(data, at, end)[0]
                 if at < 0:
@@ -91,7 +93,7 @@ def value_end(data: Bytes, at: int, end: int) -> int:
         return -1
     start = at
     while at < end:
-        byte = data[at]
+        byte = data[np.uint64(at)]
         if byte in (COMMA, RIGHT_BRACE, RIGHT_BRACKET) or byte <= 0x20:
             break
         at += 1

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, TypeVar
 
 from analysis.errors import UnreadableSource
-from analysis.sources import otlp_frames, otlp_protobuf
+from analysis.sources import otlp_frames
 from analysis.sources.detect import Form, form_of
 from analysis.sources.json_documents import documents
 from analysis.sources.json_forms import JsonReader
-from analysis.sources.json_units import walkable_units
-from analysis.sources.live import Progress, is_live, read_live
 from analysis.sources.locations import contents, files
 from analysis.sources.log_rows import LogRows
 from analysis.sources.noticed import Warnings
 from analysis.sources.otlp_frames import Range
-from analysis.sources.parquet import read_parquet
 from analysis.sources.raw_spans import SpanRows
 from analysis.sources.span_building import span_table
 from analysis.sources.tables import Tables
-from analysis.sources.walked_forms import OTLP_PROTOBUF
-from analysis.sources.walking import as_bytes, walk_units
+
+if TYPE_CHECKING:
+    from analysis.sources.live import Progress
 
 __all__ = ["read_content", "read_parts"]
 
@@ -31,26 +30,49 @@ _Rows = TypeVar("_Rows")
 
 WALK_FROM_BYTES = 8 << 20
 """From here on loading numba (about a second) costs less than what the compiled walk saves."""
+MANY_FILES, WALK_SMALL_FROM_BYTES = 64, 2 << 20
+"""The same for many small files, each of which costs a reader some milliseconds more."""
 
 
 def read_parts(
-    locations: Sequence[str], *, columns: Mapping[str, str] | None = None, progress: Progress | None = None
+    locations: Sequence[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    keep: AbstractSet[str] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[tuple[Tables, Sequence[str]]]:
-    """Part after part of all locations, each with the warnings that go with it. Raises UnreadableSource."""
+    """Part after part of all locations, each with the warnings that go with it. Raises UnreadableSource.
+
+    Of the spans' attributes, the tables have those that `keep` names (None: all).
+    """
     for location in locations:
-        if is_live(location):
-            warnings = Warnings(location)
-            yield read_live(location, warnings, progress), warnings.lines()
-            continue
+        if "://" in location:
+            from analysis.sources.live import is_live, read_live  # HTTP takes as long to load as Arrow
+
+            if is_live(location):
+                warnings = Warnings(location)
+                yield read_live(location, warnings, progress).keeping(keep), warnings.lines()
+                continue
         found = files(location)
         refused: list[UnreadableSource] = []
         spans = 0
-        for file in found:
+        left: Sequence[str] | list[str] = found
+        if len(found) >= MANY_FILES:
+            from analysis.sources.small_files import walk_small_files
+
+            left = []
+            for piece in walk_small_files(found, WALK_SMALL_FROM_BYTES, keep):
+                spans += len(piece.tables.spans)
+                yield piece.tables, ()
+                left.extend(piece.left)
+                if progress:
+                    progress(f"{piece.files[-1]}: {spans:,} spans")
+        for file in left:
             warnings = Warnings(file)
             try:
                 for tables in read_content(contents(file, warnings), warnings, columns):
                     spans += len(tables.spans)
-                    yield tables, ()
+                    yield tables.keeping(keep), ()
                     if progress:
                         progress(f"{file}: {spans:,} spans")
             except UnreadableSource as error:
@@ -66,6 +88,8 @@ def read_content(data: Buffer, warnings: Warnings, columns: Mapping[str, str] | 
     form = form_of(data)
     match form:
         case Form.PARQUET:
+            from analysis.sources.parquet import read_parquet
+
             yield from read_parquet(data, warnings, columns)
         case Form.JSON:
             yield from _read_json(data, warnings)
@@ -83,10 +107,14 @@ def read_content(data: Buffer, warnings: Warnings, columns: Mapping[str, str] | 
 
 
 def _read_json(data: Buffer, warnings: Warnings) -> Iterator[Tables]:
-    if len(data) >= WALK_FROM_BYTES and (walkable := walkable_units(as_bytes(data))):
-        form, units = walkable
-        yield from walk_units(as_bytes(data), units, form, warnings)
-        return
+    if len(data) >= WALK_FROM_BYTES:
+        from analysis.sources.json_units import walkable_units
+        from analysis.sources.walking import as_bytes, walk_units
+
+        if walkable := walkable_units(as_bytes(data)):
+            form, units = walkable
+            yield from walk_units(as_bytes(data), units, form, warnings)
+            return
     reader = JsonReader(warnings)
     for document in documents(bytes(data), warnings):
         reader.add(document)
@@ -117,6 +145,9 @@ def _read_messages(data: Buffer, ranges: Iterable[Range], warnings: Warnings) ->
         else:
             spans.append((begin, end))
     if sum(end - begin for begin, end in spans) >= WALK_FROM_BYTES:
+        from analysis.sources.walked_forms import OTLP_PROTOBUF
+        from analysis.sources.walking import as_bytes, walk_units
+
         yield from walk_units(as_bytes(data), spans, OTLP_PROTOBUF, warnings)
     else:
         yield _read_spans(data, spans, warnings)
@@ -125,6 +156,8 @@ def _read_messages(data: Buffer, ranges: Iterable[Range], warnings: Warnings) ->
 
 
 def _read_spans(data: Buffer, ranges: Sequence[Range], warnings: Warnings) -> Tables:
+    from analysis.sources import otlp_protobuf
+
     rows = SpanRows()
     damaged = [begin for begin, end in ranges if not _taken(otlp_protobuf.add_spans, data[begin:end], rows)]
     _note_damage(damaged, len(ranges), warnings)
@@ -132,6 +165,8 @@ def _read_spans(data: Buffer, ranges: Sequence[Range], warnings: Warnings) -> Ta
 
 
 def _read_logs(data: Buffer, ranges: Sequence[Range], warnings: Warnings) -> Tables:
+    from analysis.sources import otlp_protobuf
+
     rows = LogRows()
     damaged = [begin for begin, end in ranges if not _taken(otlp_protobuf.add_logs, data[begin:end], rows)]
     _note_damage(damaged, len(ranges), warnings)
@@ -140,9 +175,11 @@ def _read_logs(data: Buffer, ranges: Sequence[Range], warnings: Warnings) -> Tab
 
 def _taken(add: Callable[[bytes, _Rows], None], message: bytes, rows: _Rows) -> bool:
     """Add what a message holds; False when it is damaged."""
+    from google.protobuf.message import DecodeError
+
     try:
         add(message, rows)
-    except otlp_protobuf.DecodeError:
+    except DecodeError:
         return False
     return True
 

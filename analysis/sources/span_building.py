@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +15,28 @@ from analysis.sources.noticed import Warnings
 from analysis.sources.raw_spans import RawSpans
 from analysis.span_table import KIND_CLIENT, KIND_PRODUCER, KIND_SERVER, SPAN_SCHEMA
 
-__all__ = ["span_table"]
+__all__ = ["CONVENTIONAL_KEYS", "span_table"]
+
+CONVENTIONAL_KEYS = frozenset(
+    (
+        *conventions.HTTP_STATUS, *conventions.ERROR_TYPE, *conventions.GRPC_STATUS, conventions.ERROR_TAG,
+        *conventions.PEER, *conventions.URL, *conventions.DESTINATION, *conventions.REQUEST_BYTES,
+        *conventions.RESPONSE_BYTES, *conventions.MESSAGE_BYTES,
+        *(key for pair in (*conventions.ENDPOINTS, *conventions.NETWORK_ENDPOINTS) for key in pair),
+    )
+)  # fmt: skip
+"""The attributes that columns beside `attributes` are made from."""
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _Ints = npt.NDArray[np.int64]
 _Codes = npt.NDArray[np.int32]
 
 
-def span_table(raw: RawSpans, warnings: Warnings) -> pa.Table:
+def span_table(raw: RawSpans, warnings: Warnings, keep: AbstractSet[str] | None = None) -> pa.Table:
     """`SPAN_SCHEMA` of these spans. O(spans + attributes).
 
-    Spans without ids are left out, spans without an end get their start as end; `warnings` counts both.
+    Spans without ids are left out, spans without an end get their start as end; `warnings` counts both. Of the
+    attributes, the table has those that `keep` names (None: all); the other columns do not depend on it.
     """
     attributes = _Attributes(raw)
     outward = np.isin(raw.kind, (0, KIND_CLIENT, KIND_PRODUCER))
@@ -49,12 +61,20 @@ def span_table(raw: RawSpans, warnings: Warnings) -> pa.Table:
         "host": _of_process(raw, [process.host for process in raw.processes]),
         "instance": _of_process(raw, [process.instance for process in raw.processes]),
         "links": pa.ListArray.from_arrays(pa.array(raw.link_offsets), raw.links).cast(SPAN_SCHEMA.field("links").type),
-        "attributes": pa.MapArray.from_arrays(
-            pa.array(raw.attribute_offsets), raw.attribute_keys.dictionary_decode(), raw.attribute_values
-        ),
+        "attributes": _map(raw, keep),
     }
     table = pa.table([columns[name] for name in SPAN_SCHEMA.names], schema=SPAN_SCHEMA)
     return _with_ids(raw, table, warnings)
+
+
+def _map(raw: RawSpans, keep: AbstractSet[str] | None) -> pa.MapArray:
+    offsets, keys, values = raw.attribute_offsets, raw.attribute_keys, raw.attribute_values
+    if keep is not None:
+        wanted = np.array([*(word in keep for word in keys.dictionary.to_pylist()), False])
+        rows = np.flatnonzero(wanted[keys.indices.to_numpy(zero_copy_only=False)])
+        offsets = np.searchsorted(rows, offsets).astype(np.int32)
+        keys, values = keys.take(pa.array(rows)), values.take(pa.array(rows))
+    return pa.MapArray.from_arrays(pa.array(offsets), keys.dictionary_decode(), values)
 
 
 def _with_ids(raw: RawSpans, table: pa.Table, warnings: Warnings) -> pa.Table:
@@ -137,7 +157,8 @@ class _Attributes:
         self._spans = len(raw)
         self._values = raw.attribute_values
         self._keys: _Codes = raw.attribute_keys.indices.to_numpy(zero_copy_only=False)
-        self._codes = {key: code for code, key in enumerate(raw.attribute_keys.dictionary.to_pylist())}
+        used = np.bincount(self._keys, minlength=len(raw.attribute_keys.dictionary)) > 0
+        self._codes = {key: code for code, key in enumerate(raw.attribute_keys.dictionary.to_pylist()) if used[code]}
         self._owner = np.repeat(np.arange(self._spans), np.diff(raw.attribute_offsets))
         self._rows: dict[str, tuple[_Ints, _Ints]] = {}
 

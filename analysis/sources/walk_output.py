@@ -21,6 +21,7 @@ __all__ = [
     "EXCEPTION",
     "GAVE_UP",
     "GROUPS",
+    "KEPT",
     "LINKS",
     "OK",
     "SCRATCH",
@@ -47,8 +48,8 @@ Ints = npt.NDArray[np.int64]
 
 OK, GAVE_UP = 0, -1
 
-SPANS, ATTRIBUTES, LINKS, DEFERRED, GROUPS, SCRATCH = range(6)
-"""Index of each counter in `Output.counts`."""
+SPANS, ATTRIBUTES, LINKS, DEFERRED, GROUPS, SCRATCH, KEPT = range(7)
+"""Index of each counter in `Output.counts`. KEPT is none: only keys below it are wanted, 0 = all are."""
 
 VALUE, DOUBLE, EXCEPTION = range(3)
 """What a deferred row waits for: a value's text, a double's text, or (two rows) an exception's type and message."""
@@ -80,7 +81,7 @@ class Output(NamedTuple):
     deferred: Ints  # (deferred, 4): what, attribute row, start, length
     groups: Ints  # (groups, 3): key or -1, start, length: where resources and processes are described
     scratch: Bytes
-    counts: Ints  # by SPANS ... SCRATCH
+    counts: Ints  # by SPANS ... KEPT
     names: Words
     keys: Words
     stamps: Ints  # by key: the group that a process id of the trace at hand stands for
@@ -96,16 +97,17 @@ def allocate(size: int) -> Output:
         deferred=np.empty((few, 4), np.int64),
         groups=np.empty((few, 3), np.int64),
         scratch=np.empty(size + 4096, np.uint8),
-        counts=np.zeros(6, np.int64),
+        counts=np.zeros(7, np.int64),
         names=_words(size),
         keys=_words(size),
         stamps=np.empty(_MAX_WORDS, np.int64),
     )
 
 
-def reset(output: Output, seeds: tuple[bytes, ...] = ()) -> None:
-    """Empty it for the next walk; `seeds` become the first keys."""
+def reset(output: Output, seeds: tuple[bytes, ...] = (), *, kept: int = 0) -> None:
+    """Empty it for the next walk; `seeds` become the first keys, and the first `kept` of them (0 = any) are wanted."""
     output.counts[:] = 0
+    output.counts[KEPT] = kept
     for words in (output.names, output.keys):
         words.slots[:] = -1
         words.counts[:] = 0
@@ -134,29 +136,55 @@ def equals(data: Bytes, start: int, length: int, word: Bytes) -> bool:
     if length != len(word):
         return False
     for i in range(length):  # noqa: SIM110 - a loop is what compiles
-        if data[start + i] != word[i]:
+        if data[np.uint64(start + i)] != word[np.uint64(i)]:
             return False
     return True
+
+
+@inlined_kernel
+def eight_bytes(data: Bytes, at: int) -> np.uint64:
+    """The next eight bytes as a number: compiled, one load."""
+    p = np.uint64(at)
+    return (
+        np.uint64(data[p])
+        | np.uint64(data[p + np.uint64(1)]) << np.uint64(8)
+        | np.uint64(data[p + np.uint64(2)]) << np.uint64(16)
+        | np.uint64(data[p + np.uint64(3)]) << np.uint64(24)
+        | np.uint64(data[p + np.uint64(4)]) << np.uint64(32)
+        | np.uint64(data[p + np.uint64(5)]) << np.uint64(40)
+        | np.uint64(data[p + np.uint64(6)]) << np.uint64(48)
+        | np.uint64(data[p + np.uint64(7)]) << np.uint64(56)
+    )
+
+
+@bare_kernel
+def hash_of(data: Bytes, start: int, length: int) -> int:
+    """FNV-1a's steps, eight bytes at a time, and the rest one by one."""
+    hashed = np.uint64(0xCBF29CE484222325) + np.uint64(length)
+    whole = length & ~7
+    for i in range(start, start + whole, 8):
+        hashed = (hashed ^ eight_bytes(data, i)) * np.uint64(0x9E3779B97F4A7C15)
+        hashed ^= hashed >> np.uint64(32)
+    for i in range(start + whole, start + length):
+        hashed = (hashed ^ np.uint64(data[np.uint64(i)])) * np.uint64(0x100000001B3)
+    return signed(hashed ^ hashed >> np.uint64(29))
 
 
 @bare_kernel
 def intern(words: Words, data: Bytes, start: int, length: int) -> int:
     """The number of the word in this range; -1 when the table is full or an attacker chose the words."""
-    hashed = np.uint64(0xCBF29CE484222325)
-    for i in range(start, start + length):
-        hashed = (hashed ^ np.uint64(data[i])) * np.uint64(0x100000001B3)
-    hashed ^= hashed >> np.uint64(29)
+    hashed = hash_of(data, start, length)
     mask = len(words.slots) - 1
-    slot = signed(hashed & np.uint64(mask))
+    slot = hashed & mask
     for _ in range(_MAX_PROBES):
         word = words.slots[slot]
         if word < 0:
-            return _add_word(words, data, start, length, signed(hashed), slot)
-        if words.ranges[word, 2] == signed(hashed) and words.ranges[word, 1] == length:
+            return _add_word(words, data, start, length, hashed, slot)
+        if words.ranges[word, 2] == hashed and words.ranges[word, 1] == length:
             at = words.ranges[word, 0]
             same = True
             for i in range(length):
-                if words.arena[at + i] != data[start + i]:
+                if words.arena[np.uint64(at + i)] != data[np.uint64(start + i)]:
                     same = False
                     break
             if same:

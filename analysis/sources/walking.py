@@ -23,7 +23,7 @@ from analysis.sources.threads import in_order
 from analysis.sources.walk_columns import raw_spans
 from analysis.sources.walk_output import OK, Bytes, Ints, Output, allocate, reset
 
-__all__ = ["PIECE_BYTES", "WalkedForm", "walk_units"]
+__all__ = ["PIECE_BYTES", "WalkedForm", "output_for", "walk_units"]
 
 PIECE_BYTES = 8 << 20
 
@@ -77,7 +77,7 @@ def _read_piece(data: Bytes, units: Sequence[Range], form: WalkedForm, location:
 
 
 def _walked(data: Bytes, units: Sequence[Range], form: WalkedForm) -> RawSpans | None:
-    out = _output(sum(end - begin for begin, end in units), form.seeds)
+    out = output_for(sum(end - begin for begin, end in units), form.seeds)
     walk = form.walk()
     for begin, end in units:
         if walk(data, begin, end, out) != OK:
@@ -92,13 +92,13 @@ def _walked(data: Bytes, units: Sequence[Range], form: WalkedForm) -> RawSpans |
 _own = threading.local()
 
 
-def _output(size: int, seeds: tuple[bytes, ...]) -> Output:
+def output_for(size: int, seeds: tuple[bytes, ...], kept: int = 0) -> Output:
     """This thread's output, large enough and empty: new memory costs more than what is written to it."""
     if getattr(_own, "size", -1) < size:
         _own.size = max(size, PIECE_BYTES * 5 // 4)
         _own.output = allocate(_own.size)
     output: Output = _own.output
-    reset(output, seeds)
+    reset(output, seeds, kept=kept)
     return output
 
 
