@@ -19,7 +19,7 @@ from analysis.findings_structure import structure_draft
 from analysis.findings_transfer import moved_to_the_wire
 from analysis.fold import System, fold
 from analysis.structure import structure_effects
-from analysis.structure_context import broken_contexts, silent_loggers, silent_tracers
+from analysis.structure_context import broken_contexts, silent_consumers, silent_loggers, silent_tracers
 
 __all__ = ["Compared", "compare", "compare_with_itself"]
 
@@ -42,7 +42,7 @@ def compare(comparison: Comparison, logs: pa.Table | None = None) -> Compared:
     drafts += [failure_draft(comparison, effect) for effect in failure_effects(comparison)]
     changed = [*structure_effects(comparison), *broken_contexts(comparison), *silent_tracers(comparison)]
     if logs is not None and len(logs):
-        changed += silent_loggers(comparison, logs)
+        changed += [*silent_loggers(comparison, logs), *silent_consumers(comparison, logs)]
     drafts += [structure_draft(comparison, effect) for effect in changed]
     reasons = [] if common.factor < BUSY_FACTOR else [
         f"Everything became slower at once (the place in the middle by a factor of {common.factor:.1f}): a busy "
@@ -51,12 +51,13 @@ def compare(comparison: Comparison, logs: pa.Table | None = None) -> Compared:
     return Compared(fold(drafts, System(comparison.frame.hops)), tuple(reasons))
 
 
-def compare_with_itself(frame: Frame, chosen: Flags) -> Compared:
-    """Slow against fast traces of each operation, and every failure there is."""
+def compare_with_itself(frame: Frame, chosen: Flags, logs: pa.Table | None = None) -> Compared:
+    """Slow against fast traces of each operation, and every failure there is. `logs` has LOG_SCHEMA."""
     whole = Comparison(frame, np.where(chosen, CURRENT, 0).astype(np.int8))
     halves = Comparison(frame, self_baseline(frame, chosen))
     drafts = [failure_draft(whole, effect) for effect in failure_effects(whole)]
-    drafts += [structure_draft(whole, effect) for effect in broken_contexts(whole)]
+    unseen = silent_consumers(whole, logs) if logs is not None and len(logs) else []
+    drafts += [structure_draft(whole, effect) for effect in (*broken_contexts(whole), *unseen)]
     # What slow traces cost is spread over all traces, so that it ranks beside failures of all traces.
     part = float((halves.side == CURRENT).sum()) / max(int(chosen.sum()), 1)
     drafts += [replace(draft, cost_ms=draft.cost_ms * part) for draft in _slower(halves, SELF_SHARE)[0]]

@@ -62,9 +62,9 @@ class Hops:
     brokers: tuple[str, ...]  # of each place: the system that its messages go through, "" where it is no message hop
     trace: Codes
     place: Codes
-    span: NDArray[np.uint64]  # of the caller
     arrived: Flags  # the callee's span is there
     answered: Flags  # a row that the place's times can be read from: arrived, or a peer that sends no spans
+    again: Flags  # the last of several crossings of one call; `waited` is then that of all of them
     caller_operation: Codes
     callee_operation: Codes
     caller_instance: Codes
@@ -238,6 +238,8 @@ def _hops(table: pa.Table) -> Hops:
     call = (is_call & (message[sample] == 0))[place]
     wire, queue = _numbers(table, "wire_ns", -1), _numbers(table, "queue_ns", -1)
     waited = np.where(message > 0, queue, wire)
+    legs = table["request_leg_ns"].is_valid().to_numpy() & table["response_leg_ns"].is_valid().to_numpy()
+    unheard, again = _repeated(table, call & arrived & legs, place, waited)
     (caller_operation, callee_operation), operations = _joined(
         [_words(table, "caller_operation"), _words(table, "callee_operation")]
     )
@@ -247,15 +249,14 @@ def _hops(table: pa.Table) -> Hops:
     status = _numbers(table, "http_status", 0)
     refused = (status >= 400) & (status < 500) & ~np.isin(status, _RETRYABLE_4XX)
     failure = np.where(refused & (_numbers(table, "failure", 0) == FAILURES.index("client_error")), 0, table["failure"])
-    legs = table["request_leg_ns"].is_valid().to_numpy() & table["response_leg_ns"].is_valid().to_numpy()
     return Hops(
         places,
         brokers,
         _numbers(table, "trace", 0).astype(np.int32),
         place.astype(np.int32),
-        np.asarray(table["span_id"].to_numpy(), dtype=np.uint64),
         arrived,
-        (arrived | ~call) & (waited >= 0),
+        (arrived | ~call) & (waited >= 0) & ~unheard,
+        again,
         caller_operation,
         callee_operation,
         caller_instance,
@@ -279,6 +280,38 @@ def _hops(table: pa.Table) -> Hops:
         _numbers(table, "wasted_ns", 0),
         _numbers(table, "payload_bytes", -1),
     )
+
+
+def _repeated(table: pa.Table, candidate: Flags, place: Ints, waited: Ints) -> tuple[Flags, Flags]:
+    """Crossings after which the same CLIENT span crossed the same hop again, and the last ones of such calls.
+
+    A client library that hears no answer repeats the request on its own; the call took as long as all of them, which
+    is what `waited` of the last one becomes. Only the last crossing of a call has a response leg.
+    """
+    unheard, again = np.zeros(len(place), dtype=bool), np.zeros(len(place), dtype=bool)
+    suspects = candidate & (_numbers(table, "response_leg_ns", 0) == 0)
+    if not suspects.any():
+        return unheard, again
+    trace = _numbers(table, "trace", 0)
+    looked = np.zeros(int(trace.max()) + 1, dtype=bool)
+    looked[trace[suspects]] = True
+    rows = np.flatnonzero(candidate & looked[trace])
+    span = np.asarray(table["span_id"].take(pa.array(rows)).to_numpy(), dtype=np.uint64)
+    _, of_span = np.unique(span, return_inverse=True)
+    _, call = pack(trace[rows], place[rows], of_span.reshape(-1))
+    calls = int(call.max()) + 1
+    last = np.zeros(calls, dtype=np.int64)
+    # Rows of one call stand in the order of their callees; only the last has a response leg, or all of them have none.
+    order = np.lexsort((rows, _numbers(table, "response_leg_ns", 0)[rows], call))
+    last[call[order]] = rows[order]
+    several = np.bincount(call, minlength=calls) > 1
+    whole = np.zeros(calls, dtype=np.int64)
+    np.add.at(whole, call, np.maximum(waited[rows], 0))
+    again[last[several]] = True
+    waited[last[several]] = whole[several]
+    unheard[rows[several[call]]] = True
+    unheard[last[several]] = False
+    return unheard, again
 
 
 def _own(table: pa.Table) -> Own:

@@ -104,7 +104,7 @@ def _examine(view: Frame, part: _Part, logs: pa.Table | None) -> tuple[list[Draf
                 f"{where} has {traces(int(part.current.sum()))} and no baseline: too few to tell slow from fast. Take "
                 f"more, or give traces of a good time as the baseline."
             ]
-        return compare_with_itself(view, part.current).drafts, thin
+        return compare_with_itself(view, part.current, logs).drafts, thin
     comparison = Comparison(view, part.side)
     compared = compare(comparison, logs)
     where = f"Phase {name}: " if name else ""

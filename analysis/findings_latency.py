@@ -105,10 +105,8 @@ def _asked_again(comparison: Comparison, samples: Samples, effect: LatencyEffect
     hops = comparison.frame.hops
     rows = samples.of(effect.index)
     crossing, value = samples.row[rows][samples.current[rows]], samples.value_ns[rows][samples.current[rows]]
-    of_call, served = np.unique(hops.span[crossing], return_counts=True)
-    repeated = np.isin(hops.span[crossing], of_call[served > 1])
     slow = value > np.quantile(samples.value_ns[rows][~samples.current[rows]], 0.98)
-    return bool(slow.any() and repeated[slow].mean() > 0.5)
+    return bool(slow.any() and hops.again[crossing[slow]].mean() > 0.5)
 
 
 def leg_of(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> Leg | None:

@@ -18,6 +18,7 @@ from analysis.fold_failures import (
     hangs_of_slow_places,
     side_effects_of_failures,
     torn_messages,
+    unseen_messages,
     work_done_before,
 )
 from analysis.fold_parts import hops_of_one_part
@@ -72,6 +73,7 @@ Rule = Callable[[Sequence[Draft], System], list[Draft]]
 RULES: tuple[Rule, ...] = (
     errors_of_one_service,  # first: later rules expect one draft per failing service
     torn_messages,
+    unseen_messages,
     work_done_before,  # before an early return could explain the failures around it
     failures_of_unfinished_work,
     one_finding_per_hop,

@@ -20,6 +20,7 @@ __all__ = [
     "overlap",
     "side_effects_of_failures",
     "torn_messages",
+    "unseen_messages",
     "work_done_before",
 ]
 
@@ -66,6 +67,20 @@ def torn_messages(drafts: Sequence[Draft], system: System) -> list[Draft]:
         else:
             kept.append(draft)
     return _by_cost([torn[d.place.callee] if d.finding.cause == "broken_context" else d for d in kept])
+
+
+def unseen_messages(drafts: Sequence[Draft], system: System) -> list[Draft]:
+    """A message whose consumer works on it without sending spans is not lost."""
+    del system
+    silent = {d.place.callee: d for d in drafts if d.finding.cause == "silent"}
+    kept: list[Draft] = []
+    for draft in drafts:
+        cause = silent.get(draft.place.callee)
+        if cause is not None and draft.finding.cause == "lost_message" and overlap(draft, cause) >= HALF:
+            silent[draft.place.callee] = cause.explaining(draft)
+        else:
+            kept.append(draft)
+    return _by_cost([silent[d.place.callee] if d.finding.cause == "silent" else d for d in kept])
 
 
 def failures_of_unfinished_work(drafts: Sequence[Draft], system: System) -> list[Draft]:

@@ -159,8 +159,8 @@ def _score_one(
 def _has_one_size(fault: Fault, finding: Finding) -> bool:
     """Whether the fault adds the same time to every crossing, so that a finding's milliseconds can be held against it.
 
-    A rate below one spreads the time over all crossings; what a slicer or a bandwidth limit adds depends on the bytes of
-    each crossing, and the probe's are not those of the traffic; what a failed call waits is up to its caller.
+    A rate below one spreads the time over all crossings; what a slicer or a bandwidth limit adds depends on the bytes
+    of each crossing, and the probe's are not those of the traffic; what a failed call waits is up to its caller.
     """
     return fault.kind in _OF_ONE_SIZE and finding.kind == "latency" and fault.rate == 1.0
 

@@ -11,7 +11,7 @@ from analysis.effects import StructureEffect
 from analysis.observations import FAILURES
 from analysis.statistics_rates import fisher_greater
 
-__all__ = ["broken_contexts", "silent_loggers", "silent_tracers"]
+__all__ = ["broken_contexts", "silent_consumers", "silent_loggers", "silent_tracers"]
 
 SIGNIFICANCE = 1e-3
 LEAST_RATE = 0.01
@@ -121,6 +121,39 @@ def silent_loggers(comparison: Comparison, logs: pa.Table) -> list[StructureEffe
         place = Place("own", service, service)
         effects.append(StructureEffect(place, "silent", worked[1], len(worked[1]), float(np.exp(-expected)), text))
     return effects
+
+
+def silent_consumers(comparison: Comparison, logs: pa.Table) -> list[StructureEffect]:
+    """Services that log about the messages which no span of theirs shows: not lost, only unseen. `logs` has LOG_SCHEMA.
+
+    A tracer whose export broke still puts its trace ids into the log records.
+    """
+    hops = comparison.frame.hops
+    lost = np.flatnonzero((hops.failure == _LOST) & (comparison.side[hops.trace] == CURRENT))
+    effects = []
+    for k in np.unique(hops.place[lost]):
+        place = hops.places[k]
+        rows = lost[hops.place[lost] == k]
+        of_place = (hops.place == k) & (comparison.side[hops.trace] == CURRENT)
+        worked = np.intersect1d(hops.trace[rows], _traces_logged_by(comparison, logs, place.callee))
+        if len(worked) < max(USUALLY_CALLED * len(rows), LEAST_RATE * of_place.sum()):
+            continue
+        text = (
+            f"{place.callee} stopped tracing: {len(rows):,} of {int(of_place.sum()):,} messages on {place.name} have "
+            f"no span of it, and it logged its work on {len(worked):,} of them."
+        )
+        callee = Place("own", place.callee, place.callee)
+        effects.append(StructureEffect(callee, "silent", worked, int(of_place.sum()), 0.0, text))
+    return effects
+
+
+def _traces_logged_by(comparison: Comparison, logs: pa.Table, service: str) -> Ints:
+    import pyarrow.compute as pc
+
+    own = pc.and_(pc.is_valid(logs["trace_id"]), pc.equal(logs["service"].cast(pa.string()), service))
+    row = pc.index_in(logs.filter(own)["trace_id"].combine_chunks(), value_set=comparison.frame.roots.ids)
+    row = row.combine_chunks() if isinstance(row, pa.ChunkedArray) else row
+    return np.unique(np.asarray(row.drop_null().to_numpy(zero_copy_only=False), dtype=np.int64))
 
 
 def _logs_per_service(comparison: Comparison, logs: pa.Table) -> dict[str, tuple[int, int]]:
