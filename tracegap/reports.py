@@ -28,6 +28,8 @@ __all__ = ["attach", "budget_results", "deliver", "parsed_budgets", "rendered", 
 
 BUDGET_BROKEN = 1
 MAX_EXEMPLARS = 8
+MAX_DRAWN_SPANS = 50_000
+"""Nobody reads a drawing of more, and to make it takes a gigabyte for every 200,000 spans."""
 PIPE_WIDTH = 100
 SHORT_ID = 12
 """Digits of a trace id in a command, where they are enough to be the only one."""
@@ -226,12 +228,12 @@ def _exemplars(analysis: Analysis, findings: Sequence[Finding], count: int) -> t
     from analysis.report.exemplar_building import draw_trace, spans_of
 
     wanted: dict[bytes, tuple[int, ...]] = {}
+    huge = _too_large_to_draw(analysis)
     for finding in findings:
-        for trace in finding.traces[:1]:
-            trace_id = bytes.fromhex(trace)
+        for trace_id in [each for each in map(bytes.fromhex, finding.traces) if each not in huge][:1]:
             wanted[trace_id] = (*wanted.get(trace_id, ()), finding.rank)
     if not wanted:
-        wanted = dict.fromkeys(_slowest(analysis), ())
+        wanted = {each: () for each in _slowest(analysis) if each not in huge}
     chosen = list(wanted.items())[:count]
     if not chosen:
         return ()
@@ -244,6 +246,13 @@ def _exemplars(analysis: Analysis, findings: Sequence[Finding], count: int) -> t
         for trace_id, ranks in chosen
         if trace_id in present
     )
+
+
+def _too_large_to_draw(analysis: Analysis) -> frozenset[bytes]:
+    import pyarrow.compute as pc
+
+    traces = analysis.observations.traces
+    return frozenset(traces.filter(pc.greater(traces["spans"], MAX_DRAWN_SPANS))["trace_id"].to_pylist())
 
 
 def _slowest(analysis: Analysis) -> list[bytes]:

@@ -6,6 +6,7 @@ cannot disagree with the report.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -89,14 +90,14 @@ class _Hop:
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    hops: Mapping[int, tuple[_Hop, ...]]  # by the span that began them
+    hops: Mapping[int, Sequence[_Hop]]  # by the span that began them
     names: Mapping[str, str]  # what the trace alone would call a hop, to what it is called
 
 
 def _resolve(view: TraceView, trace: int, observations: Observations) -> _Resolved:
     table = observations.hops.filter(pc.equal(observations.hops["trace"], trace))
     columns = ["span_id", "callee_span_id", "kind", "caller", "callee", "failure", "symptom", "attempt", "queue_ns"]
-    hops: dict[int, tuple[_Hop, ...]] = {}
+    hops: defaultdict[int, list[_Hop]] = defaultdict(list)
     for row in table.select(columns).to_pylist():
         hop = _Hop(
             f"{row['caller'] or UNKNOWN}->{row['callee'] or UNKNOWN}",
@@ -107,13 +108,14 @@ def _resolve(view: TraceView, trace: int, observations: Observations) -> _Resolv
             row["attempt"],
             row["queue_ns"],
         )
-        hops[row["span_id"]] = (*hops.get(row["span_id"], ()), hop)
+        hops[row["span_id"]].append(hop)
     names: dict[str, str] = {}
     for span in view.spans:
         found = hops.get(span.span_id, ())
+        first = {hop.callee_span_id: hop for hop in reversed(found)}
         for seen in span.hops:
-            same = [hop for hop in found if hop.callee_span_id == seen.callee_span_id] or found
-            names[seen.name] = same[0].name if same else seen.name
+            same = first.get(seen.callee_span_id) or next(iter(found), None)
+            names[seen.name] = same.name if same else seen.name
     return _Resolved(hops, names)
 
 
@@ -137,12 +139,12 @@ def _rows(view: TraceView, resolved: _Resolved) -> Iterator[Row]:
             for piece in _pieces(span)
         ]
         # A message waits before its consumer begins; everything else lies inside its span, between its children.
-        waits = [piece for piece in pieces if piece.category == "queue" and piece.end_ns <= span.start_ns]
-        between = [p for p in pieces if below and p.category in BETWEEN and p not in waits]
-        yield from (_between(span, below, span.depth, piece) for piece in waits)
-        yield _span_row(span, [p for p in pieces if p.of_root and p not in between and p not in waits], hops)
+        waits, between, own = _sorted_out(span, pieces, parent=bool(below))
+        reach = _reach(below)
+        yield from (_between(span, reach, span.depth, piece) for piece in waits)
+        yield _span_row(span, own, hops)
         inside: list[tuple[int, int | Row]] = [(view.spans[child].start_ns, child) for child in children[item]]
-        inside += [(piece.start_ns, _between(span, below, span.depth + 1, piece)) for piece in between]
+        inside += [(piece.start_ns, _between(span, reach, span.depth + 1, piece)) for piece in between]
         inside += [(span.end_ns, row) for hop in hops for row in _beyond(span, hop, present)]
         inside.sort(key=lambda pair: pair[0])
         pending += [child for _, child in reversed(inside)]
@@ -179,6 +181,30 @@ def _pieces(span: SpanView) -> list[_Piece]:
     return own + [_Piece(p.start_ns, p.end_ns, p.category, p.hop, of_root=False) for p in later]
 
 
+def _sorted_out(
+    span: SpanView, pieces: Sequence[_Piece], *, parent: bool
+) -> tuple[list[_Piece], list[_Piece], list[_Piece]]:
+    """What lies before the span as a wait, what lies between its children, and what of the root's budget is its own."""
+    waits: list[_Piece] = []
+    between: list[_Piece] = []
+    own: list[_Piece] = []
+    for piece in pieces:
+        if piece.category == "queue" and piece.end_ns <= span.start_ns:
+            waits.append(piece)
+        elif parent and piece.category in BETWEEN:
+            between.append(piece)
+        elif piece.of_root:
+            own.append(piece)
+    return waits, between, own
+
+
+def _reach(below: Sequence[SpanView]) -> tuple[int, int]:
+    """Start of the first and end of the last child; nothing where there is none."""
+    if not below:
+        return (0, 0)
+    return min(child.start_ns for child in below), max(child.end_ns for child in below)
+
+
 def _span_row(span: SpanView, own: Iterable[_Piece], hops: Sequence[_Hop]) -> Row:
     failed = next((hop for hop in hops if hop.failure != NO_FAILURE), None)
     hop = failed or next(iter(hops), None)
@@ -201,13 +227,13 @@ def _failure(span: SpanView, failed: _Hop | None) -> str:
     return f"{words}, retry {failed.attempt}" if failed.attempt else words
 
 
-def _between(span: SpanView, below: Sequence[SpanView], depth: int, piece: _Piece) -> Row:
+def _between(span: SpanView, reach: tuple[int, int], depth: int, piece: _Piece) -> Row:
     """A stretch in which no span worked: a leg where it lies before or after the callee, a queue, a gap."""
     part: Part = "gap"
     if piece.category == "queue":
         part = "queue"
     elif piece.category == "wire":
-        first, last = min(child.start_ns for child in below), max(child.end_ns for child in below)
+        first, last = reach
         part = "request_leg" if piece.end_ns <= first else "response_leg" if piece.start_ns >= last else "wire"
     return Row(
         part, depth, span.service or UNKNOWN, "", piece.start_ns, piece.end_ns, span.span_id,
