@@ -52,8 +52,12 @@ def _text(hops: pa.Table, name: str) -> pa.Array:
 
 
 def _codes(hops: pa.Table, name: str) -> tuple[Int64s, pa.Array]:
-    encoded = _text(hops, name).dictionary_encode()
-    return pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary
+    column = one_chunk(hops[name])
+    # By the dictionary alone, which may have a word twice: rows are a thousand times as many.
+    words = column.dictionary.dictionary_encode()
+    code_of = pc.fill_null(words.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    indices = pc.fill_null(column.indices, len(code_of)).to_numpy(zero_copy_only=False)
+    return np.append(code_of, -1)[indices], words.dictionary
 
 
 def _group(hops: pa.Table, keys: tuple[str, ...]) -> Int64s:
@@ -64,8 +68,18 @@ def _group(hops: pa.Table, keys: tuple[str, ...]) -> Int64s:
         codes, values = _codes(hops, key)
         group = group * (len(values) + 1) + codes + 1
         known &= codes >= 0
-        group = np.unique(group, return_inverse=True)[1]
+        group = _numbered(group)
     return np.where(known, group, -1)
+
+
+def _numbered(values: Int64s) -> Int64s:
+    """The rank of each value among the distinct ones. O(n) where the values are small, as most are."""
+    most = int(values.max(initial=0))
+    if most > max(4 * len(values), 1 << 16):
+        return np.unique(values, return_inverse=True)[1]
+    present = np.zeros(most + 1, np.int64)
+    present[values] = 1
+    return (np.cumsum(present) - 1)[values]
 
 
 def _usual_callee(hops: pa.Table, keys: tuple[str, ...]) -> pa.Array:
