@@ -13,6 +13,7 @@ from analysis.compare_self import self_baseline
 from analysis.effects_failure import failure_effects
 from analysis.effects_latency import CommonSlowdown, latency_effects, path_costs
 from analysis.findings import Draft
+from analysis.findings_dark_hops import blamed_on_dark_hops
 from analysis.findings_failure import failure_draft
 from analysis.findings_latency import latency_draft
 from analysis.findings_structure import structure_draft
@@ -39,7 +40,8 @@ def compare(comparison: Comparison, logs: pa.Table | None = None) -> Compared:
     """Everything that is worse on the current side, each cause once. `logs` has LOG_SCHEMA."""
     slower, common = _slower(comparison)
     drafts = [draft for draft in slower if _is_certain(draft)]
-    drafts += [failure_draft(comparison, effect) for effect in failure_effects(comparison)]
+    failures = [failure_draft(comparison, effect) for effect in failure_effects(comparison)]
+    drafts += blamed_on_dark_hops(comparison, failures)
     changed = [*structure_effects(comparison), *broken_contexts(comparison), *silent_tracers(comparison)]
     if logs is not None and len(logs):
         changed += [*silent_loggers(comparison, logs), *silent_consumers(comparison, logs)]

@@ -72,13 +72,14 @@ def latency_effects(
     if len(samples.value_ns) == 0:
         return [], CommonSlowdown(1.0, 1.0, 1.0)
     ranks = rank_test(samples.place, samples.stratum, samples.current, samples.value_ns, samples.time_ns, places)
-    tails = tail_test_counts(samples.place, samples.current, samples.value_ns, places)
+    tails = tail_test_counts(samples.place, samples.current, samples.value_ns, samples.time_ns, places)
     tail_p = np.array([fisher_greater(int(a), int(n), int(b), int(m)) if b else 1.0 for a, n, b, m in tails])
     least = np.minimum(ranks.p, tail_p)
     for k in np.flatnonzero((ranks.p_independent < CERTAIN) & (least > CERTAIN)):
         least[k] = min(least[k], exceedance_p(*residuals(samples, int(k))))
     p = np.minimum(1.0, 3.0 * least)
-    tested = np.flatnonzero(np.minimum(tails[:, 1], tails[:, 3]) >= FEWEST_ROWS)
+    rows = [np.bincount(samples.place[samples.current == side], minlength=places) for side in (False, True)]
+    tested = np.flatnonzero(np.minimum(*rows) >= FEWEST_ROWS)
     adjusted = np.ones(places)
     adjusted[tested] = benjamini_hochberg(p[tested])
     significant = set(tested[adjusted[tested] <= FALSE_DISCOVERIES].tolist())

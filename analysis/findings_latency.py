@@ -14,7 +14,7 @@ from analysis.effects import LatencyEffect, ms
 from analysis.effects_latency import residuals
 from analysis.findings import Draft, between, exemplars, number, percent, seed_of
 from analysis.findings_instance import BlamedInstance, instance_to_blame
-from analysis.shape import Shape, network_shape
+from analysis.shape import Shape, depends_on_what_is_sent, network_shape
 from analysis.statistics_bootstrap import Statistic, shift, shift_interval
 
 __all__ = ["latency_draft", "leg_of"]
@@ -94,7 +94,22 @@ def _shape(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> S
     if effect.place.kind == "message":
         since = hops.start[crossing] - hops.start[crossing].min()
         end = (since + hops.duration[crossing] + hops.waited[crossing]).astype(np.float64)
-    return network_shape(base, current, payload, end)
+    shape = network_shape(base, current, payload, end)
+    if (
+        effect.place.kind == "peer"
+        and shape.bytes_per_s is None
+        and depends_on_what_is_sent(_statements(samples, hops, rows))
+    ):
+        return replace(shape, cause="bandwidth")
+    return shape
+
+
+def _statements(samples: Samples, hops: Hops, rows: slice) -> list[tuple[Floats, Floats]]:
+    """The usual and the current times of each kind of statement."""
+    statement, value, current = hops.caller_operation[samples.row[rows]], samples.value_ns[rows], samples.current[rows]
+    return [
+        (value[(statement == s) & ~current], value[(statement == s) & current]) for s in np.unique(statement[current])
+    ]
 
 
 def _asked_again(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> bool:

@@ -124,7 +124,8 @@ def work_done_before(drafts: Sequence[Draft], system: System) -> list[Draft]:
 def hangs_of_slow_places(drafts: Sequence[Draft], system: System) -> list[Draft]:
     """Calls that time out because they, or something below them, became slow.
 
-    Of one hop's slowness and hangs the one that most crossings show stays; hangs above a slow place are its symptom.
+    Of one hop's slowness and hangs the one that most crossings show stays, and that costs more; hangs above a slow
+    place are its symptom.
     """
     slow = [d for d in drafts if d.finding.kind == "latency"]
     gone: list[Draft] = []
@@ -143,7 +144,7 @@ def hangs_of_slow_places(drafts: Sequence[Draft], system: System) -> list[Draft]
         hangs = draft.finding.cause in _HANGS
         if hangs and below:
             cause = max(below, key=lambda s: s.cost_ms)
-        elif same and hangs and (draft.finding.rate or 0) < HALF:
+        elif same and hangs and (draft.finding.rate or 0) < HALF and same[0].cost_ms >= MINOR * draft.cost_ms:
             cause = same[0]
         elif same:
             gone.append(same[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.diagnosis import Finding
@@ -88,8 +88,10 @@ def score(
     faults: Sequence[Fault],
     hops_of_link: Mapping[str, Sequence[str]],
     phases: Sequence[str] = (),
+    calls: Collection[str] | None = None,
 ) -> Scorecard:
-    """Hold findings against faults. `hops_of_link`: the hops that each link carries; `phases`: all but baselines.
+    """Hold findings against faults. `hops_of_link`: the hops that each link carries; `phases`: all but baselines;
+    `calls`: hops with spans on both sides, where these are known: only those have legs to tell apart.
 
     A fault is found when a finding of its phase names one of its link's hops, or the part at an end of that link,
     or for a fault inside a service that service.
@@ -100,7 +102,7 @@ def score(
         hops = tuple(hops_of_link.get(fault.link, ())) if fault.link else ()
         about = [f for f in findings if f.phase in (fault.phase, None) and _is_about(f, fault, hops)]
         explained.update(f.rank for f in about)
-        scores.append(_score_one(fault, hops, about, findings))
+        scores.append(_score_one(fault, hops, about, findings, calls))
     faulty = {fault.phase for fault in faults if fault.took_effect is not False}
     quiet = tuple(phase for phase in phases if phase not in faulty)
     false = tuple(f.rank for f in findings if f.rank not in explained)
@@ -125,10 +127,14 @@ def _is_about(finding: Finding, fault: Fault, hops: Sequence[str]) -> bool:
 
 
 def _score_one(
-    fault: Fault, hops: tuple[str, ...], about: Sequence[Finding], findings: Sequence[Finding]
+    fault: Fault,
+    hops: tuple[str, ...],
+    about: Sequence[Finding],
+    findings: Sequence[Finding],
+    calls: Collection[str] | None,
 ) -> FaultScore:
     counts = fault.took_effect is not False
-    expected_leg = _expected_leg(fault, hops)
+    expected_leg = _expected_leg(fault, hops) if calls is None or fault.link in calls else None
     expected_ms = fault.measured_ms if fault.measured_ms is not None else fault.asked_ms
     if not about:
         message = f"{_plain(fault)} was missed" if counts else f"{_plain(fault)} never took effect"

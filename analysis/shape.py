@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.compare_frame import Floats
 
-__all__ = ["Shape", "network_shape"]
+__all__ = ["Shape", "depends_on_what_is_sent", "network_shape"]
 
 JITTER_SPREAD = 0.6
 """Distance between the deciles 1 and 9 of what is slow, in medians of it. Of a delay of d with a jitter of j either
@@ -17,6 +18,9 @@ BANDWIDTH_FIT = 0.5
 PAYLOAD_ROWS = 12
 FEWEST_SLOW = 4
 RELEASED_WITHIN = 0.1
+GROUP_ROWS = 15
+GROUPS_APART = 5.0
+RAISED = 1.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,18 @@ def network_shape(base: Floats, current: Floats, payload: Floats | None = None, 
     # What the place does anyway and what the network adds know nothing of each other: their variances add up.
     spread = float(np.sqrt(max(0.0, (high - low) ** 2 - usual**2)))
     return Shape("jitter" if spread > JITTER_SPREAD * float(middle) else "delay", affected)
+
+
+def depends_on_what_is_sent(groups: Sequence[tuple[Floats, Floats]]) -> bool:
+    """Whether a place's statements became slower by very different amounts, and none stayed as fast as it was.
+
+    `groups`: the usual and the current times of each kind of statement. That is what a thin link does to long and short
+    messages where spans tell no sizes. Jitter and delays treat all alike; a slow query leaves the others alone.
+    """
+    known = [(b, c) for b, c in groups if min(len(b), len(c)) >= GROUP_ROWS]
+    extra = [float(np.median(c) - np.median(b)) for b, c in known]
+    raised = all(np.quantile(c, 0.1) >= RAISED * np.quantile(b, 0.1) for b, c in known)
+    return len(known) >= 2 and raised and 0 < GROUPS_APART * min(extra) <= max(extra)
 
 
 def _released_together(end: Floats, waited: Floats) -> bool:

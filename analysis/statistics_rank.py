@@ -125,10 +125,14 @@ def _batch_medians(sample: Floats) -> Floats:
     return np.array([np.median(part) for part in np.array_split(sample, min(BATCHES, len(sample)))])
 
 
-def tail_test_counts(place: Ints, current: Flags, value: Floats, places: int, quantile: float = 0.95) -> Ints:
+def tail_test_counts(
+    place: Ints, current: Flags, value: Floats, time: Ints, places: int, quantile: float = 0.95
+) -> Ints:
     """Rows above the pooled `quantile` of their place: array (places, 4) of above/total, baseline then current.
 
-    A stall that hits three calls in a hundred moves no median; it moves these counts.
+    A stall that hits three calls in a hundred moves no median; it moves these counts. Calls that one hiccup of the
+    machine made slow together count as fewer: counts are divided by what their batches show beyond independence
+    (the design effect of Rao and Scott 1992).
     """
     order = np.lexsort((value, place))
     size = np.bincount(place, minlength=places)
@@ -144,4 +148,5 @@ def tail_test_counts(place: Ints, current: Flags, value: Floats, places: int, qu
         np.bincount(place[above & current], minlength=places),
         np.bincount(place[current], minlength=places),
     ]
-    return np.stack(columns, axis=1).astype(np.int64)
+    effect = autocorrelation_inflation(place, current, above.astype(np.float64), time, places)
+    return np.rint(np.stack(columns, axis=1) / effect[:, None]).astype(np.int64)

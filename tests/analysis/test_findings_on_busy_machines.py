@@ -77,3 +77,16 @@ def test_jitter_is_told_from_delay_in_noise() -> None:
     for added, cause in ((shaken, "jitter"), (moved, "delay")):
         (finding,) = compared(Traffic(seed=1, **noisy), replace(NOW, response={"gateway->payment": added}))  # type: ignore[arg-type]
         assert (finding.culprit, finding.cause) == ("gateway->payment", cause)
+
+
+def test_one_hiccup_of_the_machine_is_nobodys_fault() -> None:
+    """All crossings of one second are slow, at all places of one service: many rows, and one event."""
+    few = {"traces": 300, "noise": 0.5}
+
+    def hiccup(_: np.random.Generator, n: int) -> np.ndarray:
+        at = np.arange(n)
+        return np.where((at >= 0.4 * n) & (at < 0.52 * n), 12.0, 0.0)
+
+    slow = dict.fromkeys(("inventory->redis", "inventory->postgresql"), hiccup)
+    found = compared(Traffic(seed=1, **few), replace(NOW, **few, request=slow))  # type: ignore[arg-type]
+    assert found == ()

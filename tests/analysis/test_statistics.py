@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from analysis.statistics_bootstrap import shift, shift_interval
-from analysis.statistics_rank import autocorrelation_inflation, normal_tail, rank_test, tail_test_counts
+from analysis.statistics_rank import (
+    autocorrelation_inflation,
+    exceedance_p,
+    normal_tail,
+    rank_test,
+    tail_test_counts,
+)
 from analysis.statistics_rates import benjamini_hochberg, clopper_pearson, fisher_greater
 
 
@@ -74,11 +80,24 @@ def test_bursts_make_a_test_less_sure() -> None:
 
 
 def test_tail_counts_see_what_a_median_does_not() -> None:
-    """Three slow calls in a hundred stand above the pooled quantile, all on the current side."""
-    base, current = np.full(100, 10.0), np.concatenate((np.full(97, 10.0), np.full(3, 900.0)))
-    zeros = np.zeros(200, dtype=np.int64)
-    counts = tail_test_counts(zeros, np.repeat([False, True], 100), np.concatenate((base, current)), 1)
-    assert counts.tolist() == [[0, 100, 3, 100]]
+    """Three slow calls in a hundred stand above the pooled quantile, all on the current side; three in a row are
+    hardly more than one event."""
+    zeros, time = np.zeros(200, dtype=np.int64), np.arange(200)
+    for slow, expected in (([20, 50, 80], [0, 100, 3, 100]), ([51, 52, 53], [0, 32, 1, 32])):
+        value = np.full(200, 10.0)
+        value[100 + np.array(slow)] = 900.0
+        counts = tail_test_counts(zeros, np.repeat([False, True], 100), value, time, 1)
+        assert counts.tolist() == [expected]
+
+
+def test_batches_beyond_all_of_the_base() -> None:
+    """Half of the current batches above every batch of the base is no chance; bursts within a batch count once."""
+    base = np.arange(100, dtype=np.float64) % 7
+    half = np.concatenate((base[:50], base[50:] + 100))
+    assert exceedance_p(base, half) < 1e-3
+    assert exceedance_p(base, base) == 1.0
+    one = np.concatenate((base[:95], base[95:] + 100))
+    assert exceedance_p(base, one) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("table", [(0, 1_000, 10, 1_000), (5, 50, 9, 40), (0, 3, 1, 2), (3, 10, 10, 10)])

@@ -22,7 +22,8 @@ def scorecard(plan: Plan, records: Sequence[FaultRecord], diagnosis: Diagnosis) 
     """
     compared = [phase.name for phase in plan.phases if phase.name not in plan.baselines()]
     faults = [*(_on_link(record) for record in records), *_in_services(plan)]
-    return score(diagnosis.findings, faults, hops_of_links(), compared)
+    calls = {hop.hop for hop in diagnosis.hops if hop.kind == "call"}
+    return score(diagnosis.findings, faults, hops_of_links(), compared, calls)
 
 
 def _on_link(record: FaultRecord) -> Fault:
