@@ -7,8 +7,6 @@ Python function itself, and the function that numba compiles (cached on disk) wh
 
 from __future__ import annotations
 
-import importlib
-import sys
 import types
 from collections.abc import Callable, Sequence
 from functools import cached_property, update_wrapper
@@ -84,14 +82,13 @@ def _numba() -> Any:
     import numba
     from numba.np import linalg
 
-    if "numba.np.arraymath" not in sys.modules:
-        # That module asks once, when it is loaded, and takes this answer for "matrix products cannot be compiled".
-        asked = linalg.ensure_blas
-        linalg.ensure_blas = _has_no_blas
-        try:
-            importlib.import_module("numba.np.arraymath")
-        finally:
-            linalg.ensure_blas = asked
+    # One module asks, once, when it is loaded, and takes this answer for "matrix products cannot be compiled".
+    asked = linalg.ensure_blas
+    linalg.ensure_blas = _has_no_blas
+    try:
+        import numba.np.arraymath
+    finally:
+        linalg.ensure_blas = asked
     return numba
 
 
