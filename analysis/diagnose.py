@@ -14,6 +14,7 @@ from analysis.compare_frame import Flags, Frame, frame
 from analysis.compare_samples import BASELINE, CURRENT, Comparison
 from analysis.compare_self import FEWEST_TRACES
 from analysis.coverage import joined, thin_comparison, thin_input, traces
+from analysis.defect_warnings import defect_warnings
 from analysis.diagnose_phases import continued
 from analysis.diagnose_summaries import accounting, hop_summaries, operation_summaries
 from analysis.diagnosis import Diagnosis, Finding, HopSummary, InputSummary, Phase, PhaseSummary, Verdict
@@ -140,7 +141,7 @@ def _input(view: Frame, observations: Observations, warnings: Sequence[str]) -> 
         spans=int(observations.traces["spans"].to_numpy().sum()),
         incomplete_traces=int((~complete).sum()),
         services=view.services,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *defect_warnings(observations.defects)),
     )
 
 

@@ -12,7 +12,7 @@ from analysis.errors import UnreadableSource
 from analysis.sources.foreign_columns import add_rows, columns_of
 from analysis.sources.noticed import Warnings
 from analysis.sources.raw_spans import SpanRows
-from analysis.sources.span_building import span_table
+from analysis.sources.span_building import note_odd_times, span_table
 from analysis.sources.tables import Tables
 from analysis.sources.threads import in_order
 from analysis.span_table import LOG_SCHEMA, SPAN_SCHEMA
@@ -47,7 +47,9 @@ def read_parquet(
     try:
         names = pq.read_schema(pa.BufferReader(pa.py_buffer(data))).names
         if set(SPAN_SCHEMA.names) <= set(names) and not mapping:
-            yield from (Tables(spans=group) for group in _own(data, SPAN_SCHEMA))
+            for group in _own(data, SPAN_SCHEMA):
+                note_odd_times(group["start_ns"].to_numpy(), group["end_ns"].to_numpy(), warnings)
+                yield Tables(spans=group)
         elif set(LOG_SCHEMA.names) <= set(names) and not mapping:
             yield from (Tables(logs=group) for group in _own(data, LOG_SCHEMA))
         else:

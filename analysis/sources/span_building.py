@@ -15,7 +15,7 @@ from analysis.sources.noticed import Warnings
 from analysis.sources.raw_spans import RawSpans
 from analysis.span_table import KIND_CLIENT, KIND_PRODUCER, KIND_SERVER, SPAN_SCHEMA
 
-__all__ = ["CONVENTIONAL_KEYS", "span_table"]
+__all__ = ["CONVENTIONAL_KEYS", "note_odd_times", "span_table"]
 
 CONVENTIONAL_KEYS = frozenset(
     (
@@ -30,6 +30,8 @@ CONVENTIONAL_KEYS = frozenset(
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _Ints = npt.NDArray[np.int64]
 _Codes = npt.NDArray[np.int32]
+_YEAR_2262_NS = 9_214_646_400 * 10**9
+"""From here on little is left of what 64 bits can count: times that did not fit stand at the end of it."""
 
 
 def span_table(raw: RawSpans, warnings: Warnings, keep: AbstractSet[str] | None = None) -> pa.Table:
@@ -91,11 +93,19 @@ def _ends(raw: RawSpans, warnings: Warnings) -> _Ints:
         int(np.count_nonzero(unfinished)),
         many="spans have no end time: taken as ending where they start",
     )
-    warnings.count("span starts in 1970", int(np.count_nonzero(raw.start_ns == 0)), many="spans start in 1970")
     ends = np.where(unfinished, raw.start_ns, raw.end_ns)
-    backwards = int(np.count_nonzero(ends < raw.start_ns))
-    warnings.count("span ends before it starts", backwards, many="spans end before they start")
+    note_odd_times(raw.start_ns, ends, warnings)
     return ends
+
+
+def note_odd_times(start_ns: _Ints, end_ns: _Ints, warnings: Warnings) -> None:
+    """Count what hardly anybody meant: times never set or in another unit, and ends before starts."""
+    unset = int(np.count_nonzero(start_ns == 0))
+    warnings.count("span starts in 1970", unset, many="spans start in 1970")
+    late = int(np.count_nonzero(np.maximum(start_ns, end_ns) >= _YEAR_2262_NS))
+    warnings.count("span is of the year 2262", late, many="spans are of the year 2262")
+    backwards = int(np.count_nonzero(end_ns < start_ns))
+    warnings.count("span ends before it starts", backwards, many="spans end before they start")
 
 
 def _of_process(raw: RawSpans, words: Sequence[str | None]) -> pa.DictionaryArray:
