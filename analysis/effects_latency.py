@@ -35,6 +35,11 @@ COMMON_MARGIN = 1.5
 COMMON_FULL = 0.2
 """Common slowdown (as a logarithm) from which the spread among places counts in full: where nothing is busy, places
 that differ do so for reasons of their own."""
+SLOWER_TOGETHER = 1.1
+SHARE_BESIDE_COMMON = 0.3
+FAR_BEYOND_COMMON = 2.0
+"""When all places became slower, the one to blame explains that part of the slowdown of its root operation, or grew by
+that factor more than the others let expect."""
 FLOOR = 0.1
 FLOOR_FRACTION = 0.4
 """Contention leaves the luckiest crossings nearly as fast as ever. A fault that every crossing meets does not: the
@@ -259,7 +264,10 @@ def _middle_and_limit(factors: list[float], by_chance: float) -> tuple[float, fl
 
 
 def _stands_out(effect: LatencyEffect, common: CommonSlowdown) -> bool:
-    if effect.delta_ns >= (common.limit - 1.0) * effect.base_median_ns:
+    share = effect.costs.share
+    enough = common.factor < SLOWER_TOGETHER or share is None or share >= SHARE_BESIDE_COMMON
+    limit = common.limit if enough else FAR_BEYOND_COMMON * common.limit
+    if effect.delta_ns >= (limit - 1.0) * effect.base_median_ns:
         return True
     shifted = effect.floor_shift_ns >= FLOOR_FRACTION * effect.delta_ns
     return shifted and effect.floor_shift_ns >= (common.floor_limit - 1.0) * effect.base_floor_ns

@@ -14,7 +14,7 @@ from analysis.effects import LatencyEffect, ms
 from analysis.effects_latency import residuals
 from analysis.findings import Draft, between, exemplars, number, percent, seed_of
 from analysis.findings_instance import BlamedInstance, instance_to_blame
-from analysis.shape import Shape, depends_on_what_is_sent, network_shape
+from analysis.shape import Shape, depends_on_what_is_sent, drained_one_by_one, network_shape
 from analysis.statistics_bootstrap import Statistic, shift, shift_interval
 
 __all__ = ["latency_draft", "leg_of"]
@@ -95,6 +95,10 @@ def _shape(comparison: Comparison, samples: Samples, effect: LatencyEffect) -> S
         since = hops.start[crossing] - hops.start[crossing].min()
         end = (since + hops.duration[crossing] + hops.waited[crossing]).astype(np.float64)
     shape = network_shape(base, current, payload, end)
+    if end is not None and shape.cause in ("delay", "jitter"):
+        waited = hops.waited[crossing].astype(np.float64)
+        if drained_one_by_one(end - waited, waited):
+            return replace(shape, cause="bandwidth")
     if (
         effect.place.kind == "peer"
         and shape.bytes_per_s is None

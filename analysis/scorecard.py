@@ -31,6 +31,7 @@ _EXPECTED: Mapping[str, frozenset[str]] = {
 """Causes that name what a fault does. A slow or silent link also shows as whatever its callers make of waiting."""
 
 _ALL_JITTER = 0.8
+_CONNECTIONS_END = frozenset({"reset_peer", "limit_data", "cut"})
 _OF_ONE_SIZE = frozenset({"latency", "sleep_ms", "burn_ms"})
 _LONG_MS = 1_000.0
 _STREAM_LEG = {"upstream": "request", "downstream": "response"}
@@ -120,6 +121,8 @@ def score(
 def _is_about(finding: Finding, fault: Fault, hops: Sequence[str]) -> bool:
     if fault.service is not None:
         return fault.service in (finding.culprit, finding.service)
+    if finding.cause == "self":
+        return False  # a service that is slow by itself says nothing of its links
     if finding.hop is not None and finding.hop in hops:
         return True
     ends = {end for hop in hops for end in hop.split("->")} | set((fault.link or "").split("->"))
@@ -139,7 +142,7 @@ def _score_one(
     if not about:
         message = f"{_plain(fault)} was missed" if counts else f"{_plain(fault)} never took effect"
         return FaultScore(fault, counts, found=False, expected_hops=hops, expected_leg=expected_leg, message=message)
-    best = min(about, key=lambda f: (not _cause_right(f, fault), f.rank))
+    best = min(about, key=lambda f: (not (_cause_right(f, fault) or _waited_out(f, fault, calls)), f.rank))
     in_phase = sorted(f.rank for f in findings if f.phase == best.phase).index(best.rank) + 1
     comparable = expected_ms is not None and best.delta_ms is not None and _has_one_size(fault, best)
     return FaultScore(
@@ -153,7 +156,7 @@ def _score_one(
         rank_in_phase=in_phase,
         hop_right=best.hop in hops if fault.service is None else None,
         leg_right=best.leg == expected_leg if expected_leg and best.kind == "latency" else None,
-        cause_right=_cause_right(best, fault),
+        cause_right=_cause_right(best, fault) or _waited_out(best, fault, calls),
         reported_hop=best.hop,
         reported_leg=best.leg,
         reported_cause=best.cause,
@@ -179,6 +182,13 @@ def _cause_right(finding: Finding, fault: Fault) -> bool:
     if fault.kind in ("latency", "bandwidth", "slicer") and (fault.asked_ms is None or fault.asked_ms >= _LONG_MS):
         expected = expected | _HANGS
     return finding.cause in expected
+
+
+def _waited_out(finding: Finding, fault: Fault, calls: Collection[str] | None) -> bool:
+    """Whether messages stood still because their link was cut: a sender that buffers them while it connects anew makes
+    waiting out of a reset. Calls have nobody who would do that for them."""
+    buffered = calls is not None and finding.hop is not None and finding.hop not in calls
+    return buffered and finding.cause == "stall" and fault.kind in _CONNECTIONS_END
 
 
 def _expected_leg(fault: Fault, hops: Sequence[str]) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.compare_frame import Floats
 
-__all__ = ["Shape", "depends_on_what_is_sent", "network_shape"]
+__all__ = ["Shape", "depends_on_what_is_sent", "drained_one_by_one", "network_shape"]
 
 JITTER_SPREAD = 0.6
 """Distance between the deciles 1 and 9 of what is slow, in medians of it. Of a delay of d with a jitter of j either
@@ -21,6 +21,9 @@ RELEASED_WITHIN = 0.1
 GROUP_ROWS = 15
 GROUPS_APART = 5.0
 RAISED = 1.4
+FEWEST_CLOSE = 5
+TURN = 0.5
+"""Of the shortest waits, what lies at least between two arrivals that took turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,20 @@ def depends_on_what_is_sent(groups: Sequence[tuple[Floats, Floats]]) -> bool:
     extra = [float(np.median(c) - np.median(b)) for b, c in known]
     raised = all(np.quantile(c, 0.1) >= RAISED * np.quantile(b, 0.1) for b, c in known)
     return len(known) >= 2 and raised and 0 < GROUPS_APART * min(extra) <= max(extra)
+
+
+def drained_one_by_one(sent: Floats, waited: Floats) -> bool:
+    """Whether messages sent close together arrive well apart: they take turns on a link that is too thin for them.
+
+    `sent`: when, `waited`: how long, in ns. A delay leaves the distances between messages as they were.
+    """
+    if len(sent) < GROUP_ROWS:
+        return False
+    turn = float(np.quantile(waited, 0.1))
+    order = np.argsort(sent, kind="stable")
+    close = np.diff(sent[order]) < TURN / 2 * turn
+    apart = np.diff(np.sort(sent + waited))
+    return bool(close.sum() >= FEWEST_CLOSE and np.quantile(apart, close.mean() / 2) >= TURN * turn)
 
 
 def _released_together(end: Floats, waited: Floats) -> bool:

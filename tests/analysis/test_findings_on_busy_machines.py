@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tests.analysis.shop_cases import compared
-from tests.analysis.shop_traffic import CHECKOUT, Draw, Traffic, constant
+from tests.analysis.shop_traffic import CHECKOUT, Draw, Fault, Traffic, constant
 
 NOW = Traffic(seed=2, start_s=60)
 
@@ -90,3 +90,10 @@ def test_one_hiccup_of_the_machine_is_nobodys_fault() -> None:
     slow = dict.fromkeys(("inventory->redis", "inventory->postgresql"), hiccup)
     found = compared(Traffic(seed=1, **few), replace(NOW, **few, request=slow))  # type: ignore[arg-type]
     assert found == ()
+
+
+def test_a_few_long_hangs_outweigh_a_little_slowness() -> None:
+    """One call in fifteen hangs until its deadline and the others take a little longer: the hop hangs."""
+    hangs = {"gateway->payment": Fault("TimeoutError", 0.07, waits_ms=5_000)}
+    (finding,) = compared(Traffic(seed=1), replace(NOW, fails=hangs, request={"gateway->payment": constant(8)}))
+    assert (finding.culprit, finding.cause, finding.kind) == ("gateway->payment", "stall", "failure")

@@ -79,3 +79,42 @@ def test_a_fault_inside_a_service_is_found_by_its_name() -> None:
         [replace(SLOW, culprit="payment", hop=None, cause="self", leg=None, delta_ms=207.0)], [burning], {}
     ).faults
     assert (only.found, only.cause_right, only.error_ms) == (True, True, 7.0)
+
+
+def test_only_faults_of_one_size_are_measured() -> None:
+    """What a slicer adds depends on the bytes, and what a failed call waits on its caller."""
+    sliced = replace(LATENCY, kind="slicer", asked_ms=990.0)
+    assert score([SLOW], [sliced], HOPS).faults[0].error_ms is None
+    failed = replace(SLOW, kind="failure", cause="timeout")
+    assert score([failed], [LATENCY], HOPS).faults[0].error_ms is None
+
+
+def test_jitter_has_to_be_called_jitter() -> None:
+    """And a steady delay a delay; little jitter may go by either name."""
+    for jitter_ms, causes in ((0.0, {"delay"}), (300.0, {"delay", "jitter"}), (1500.0, {"jitter"})):
+        fault = replace(LATENCY, jitter_ms=jitter_ms)
+        right = {c for c in ("delay", "jitter") if score([replace(SLOW, cause=c)], [fault], HOPS).faults[0].cause_right}
+        assert right == causes
+
+
+def test_only_calls_have_legs_to_judge() -> None:
+    """A callee that sends no spans leaves nothing to tell legs from."""
+    blind = replace(SLOW, leg=None)
+    for calls, judged in (({"gateway->payment"}, False), (set[str](), None)):
+        (only,) = score([blind], [LATENCY], HOPS, calls=calls).faults
+        assert only.leg_right is judged
+
+
+def test_messages_may_wait_out_a_cut() -> None:
+    """A sender that buffers while it connects anew makes waiting out of a reset; a call cannot."""
+    reset = Fault("r", "lost", "reset_peer", "gateway->nats")
+    stalled = replace(LOST, kind="latency", cause="stall")
+    assert score([stalled], [reset], HOPS, calls=set()).faults[0].cause_right
+    assert not score([stalled], [reset], HOPS, calls={"gateway->fulfillment"}).faults[0].cause_right
+
+
+def test_a_service_that_is_slow_by_itself_is_not_its_link() -> None:
+    """It is a false finding, and the fault of the link is missed."""
+    itself = replace(SLOW, culprit="gateway", service="gateway", hop=None, cause="self", leg=None)
+    card = score([itself], [LATENCY], HOPS)
+    assert (card.found, card.missed, card.false_findings) == (0, 1, (1,))
