@@ -289,7 +289,8 @@ def _repeated(table: pa.Table, candidate: Flags, place: Ints, waited: Ints) -> t
     is what `waited` of the last one becomes. Only the last crossing of a call has a response leg.
     """
     unheard, again = np.zeros(len(place), dtype=bool), np.zeros(len(place), dtype=bool)
-    suspects = candidate & (_numbers(table, "response_leg_ns", 0) == 0)
+    response = _numbers(table, "response_leg_ns", 0)
+    suspects = candidate & (response == 0)
     if not suspects.any():
         return unheard, again
     trace = _numbers(table, "trace", 0)
@@ -301,8 +302,8 @@ def _repeated(table: pa.Table, candidate: Flags, place: Ints, waited: Ints) -> t
     _, call = pack(trace[rows], place[rows], of_span.reshape(-1))
     calls = int(call.max()) + 1
     last = np.zeros(calls, dtype=np.int64)
-    # Rows of one call stand in the order of their callees; only the last has a response leg, or all of them have none.
-    order = np.lexsort((rows, _numbers(table, "response_leg_ns", 0)[rows], call))
+    # Only the last crossing has a response leg, or none has; then it does not matter which one stands for the call.
+    order = np.lexsort((_numbers(table, "request_leg_ns", 0)[rows], response[rows], call))
     last[call[order]] = rows[order]
     several = np.bincount(call, minlength=calls) > 1
     whole = np.zeros(calls, dtype=np.int64)

@@ -17,7 +17,11 @@ SIGNS = {"right": "✓", "quiet": "–", "not injected": "·"}
 
 LEGEND = """✓ right place and cause (and leg, where there is one), nothing else; – no visible effect and no finding, as
 it should be; · the probe never saw the fault, and nothing was found; *cause* right place, other cause or leg;
-*place* found at a neighbour; *missed* nothing found about it; *false* something else was blamed as well."""
+*place* found at a neighbour; *missed* nothing found about it; *false* something else was blamed as well.
+
+Magnitudes are those of latencies, sleeping and burning: the reported milliseconds against what the probe felt on the
+link, or what the service was told. What a slicer or a thin link adds depends on the bytes of each crossing, so there is
+no one number to hold findings against."""
 
 
 def _sign(result: Result | None) -> str:
@@ -80,10 +84,10 @@ def as_page(found: Sequence[Result], reasons: dict[str, str]) -> str:
     lines += [f"| {r.cell.row} | {_wrong(r)} | {_sign(r)} | {r.detail} |" for r in found if r.cell.shop]
     lines += ["", "## Nothing injected", "", "| run | verdict | found |", "|---|---|---|"]
     lines += [f"| {r.cell.column} | {_sign(r)} | {r.detail} |" for r in found if not r.cell.shop and not r.cell.faults]
-    short = [r for r in found if not r.good and r.cell.faults]
+    short = [r for r in found if not r.good]
     lines += ["", "## Cells that fall short", ""]
     if short:
-        lines += ["| link | fault | verdict | found | reason |", "|---|---|---|---|---|"]
+        lines += ["| where | fault | verdict | found | reason |", "|---|---|---|---|---|"]
         lines += [
             f"| `{r.cell.row}` | {r.cell.column} | {r.word} | {r.detail} | {reasons.get(r.cell.name, '')} |"
             for r in short
