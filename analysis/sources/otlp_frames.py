@@ -15,9 +15,21 @@ Buffer = bytes | mmap.mmap | memoryview
 Range = tuple[int, int]
 
 _LENGTH_BYTES = 4
-_FIXED64, _LENGTH = 1, 2  # wire types
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5  # wire types
 _SCOPE = _RECORD = 2  # field numbers on the way from a resource to its first record
-_LOG_TIME, _OBSERVED_TIME, _TRACE_ID = 1, 11, 1
+_ONLY_OF_LOGS = {
+    1 << 3 | _FIXED64,  # time
+    2 << 3 | _VARINT,  # severity
+    8 << 3 | _FIXED32,  # flags
+    11 << 3 | _FIXED64,  # observed time
+}
+_ONLY_OF_SPANS = {
+    1 << 3 | _LENGTH,  # trace id
+    2 << 3 | _LENGTH,  # span id
+    6 << 3 | _VARINT,  # kind
+    7 << 3 | _FIXED64,  # start
+    8 << 3 | _FIXED64,  # end
+}
 
 
 def frames(data: Buffer) -> Iterator[Range]:
@@ -50,9 +62,10 @@ def entry_ends(data: Buffer) -> Iterator[int]:
 
 
 def holds_logs(message: Buffer) -> bool:
-    """Whether the records of an export are logs: their field 1 is a time, where spans have their trace id.
+    """Whether the records of an export are logs, by the wire types of numbers that mean other things in spans.
 
-    Both exports have the same outer form, so the first record decides.
+    Both exports have the same outer form, so the first record decides. One that has neither ids nor times nor a
+    severity can only be a log: it is of no use as a span.
     """
     record = _first_record(message)
     if record is None:
@@ -60,17 +73,15 @@ def holds_logs(message: Buffer) -> bool:
     at, end = record
     while at < end:
         tag, after = varint(message, at)
-        if not after:
-            return False
-        if tag in (_LOG_TIME << 3 | _FIXED64, _OBSERVED_TIME << 3 | _FIXED64):
-            return True
-        if tag == (_TRACE_ID << 3 | _LENGTH):
-            return False
         following = _field_end(message, at)
-        if following is None:
+        if not after or following is None:
+            return False
+        if tag in _ONLY_OF_LOGS:
+            return True
+        if tag in _ONLY_OF_SPANS:
             return False
         at = following
-    return False
+    return True
 
 
 def _first_record(message: Buffer) -> Range | None:

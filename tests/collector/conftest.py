@@ -7,7 +7,7 @@ import resource
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +28,19 @@ class Collector:
 
 
 @contextlib.contextmanager
-def collector(directory: Path, *arguments: str, file_limit: int | None = None) -> Iterator[Collector]:
+def collector(
+    directory: Path,
+    *arguments: str,
+    program: Sequence[str] = ("-m", "collector"),
+    file_limit: int | None = None,
+) -> Iterator[Collector]:
+    """Any `program` of Python that takes the collector's options and prints its line when it is ready."""
+
     def limit() -> None:
         if file_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
-    command = [sys.executable, "-m", "collector", "-o", str(directory), "--grpc-port", "0", "--http-port", "0"]
+    command = [sys.executable, *program, "-o", str(directory), "--grpc-port", "0", "--http-port", "0"]
     with subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit
     ) as process:

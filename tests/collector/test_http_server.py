@@ -8,6 +8,7 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from analysis.sources import read
 from tests.collector.conftest import Collector, request, stored_names
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -103,3 +104,33 @@ def test_an_error_to_a_json_client_is_json(running: Collector) -> None:
     """The error body has the content type of the request."""
     answer = httpx.post(running.http + "/v1/traces", content=b"{", headers={"content-type": "application/json"})
     assert "not JSON" in json.loads(answer.content)["message"]
+
+
+def test_metrics_in_json_are_taken(running: Collector) -> None:
+    """A metrics exporter that speaks JSON is answered OK, in JSON."""
+    gauge = {"name": "m", "gauge": {"dataPoints": [{"asDouble": 1.5, "timeUnixNano": "1"}]}}
+    answer = httpx.post(
+        running.http + "/v1/metrics", json={"resourceMetrics": [{"scopeMetrics": [{"metrics": [gauge]}]}]}
+    )
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert not list(running.directory.iterdir())
+
+
+def test_ids_of_zeros_are_stored_and_told_by_the_reader(running: Collector) -> None:
+    """They are ids of the right length, so the collector keeps what came; whoever reads it is warned."""
+    message = request("good")
+    message.MergeFrom(request("no trace", trace_id=bytes(16)))
+    message.MergeFrom(request("no span", span_id=bytes(8)))
+    assert post(running, message.SerializeToString()).content == b""
+    result = read([str(running.directory)])
+    assert result.spans["name"].to_pylist() == ["good"]
+    assert any("2 spans without ids are left out" in line for line in result.warnings)
+
+
+def test_log_records_are_taken_with_and_without_a_trace(running: Collector) -> None:
+    """No record is ever refused for its ids: a log line need not belong to a trace."""
+    records = [{"body": {"stringValue": text}, "traceId": trace} for text, trace in (("a", ""), ("b", "0a" * 16))]
+    body = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
+    answer = httpx.post(running.http + "/v1/logs", json=body)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert read([str(running.directory)]).logs["body"].to_pylist() == ["a", "b"]
