@@ -1,10 +1,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TESTS ?= -n 2 --dist loadfile
 PLAN ?= faults/plans/lost-seconds.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format matrix peers peers-quick lock clean
+.PHONY: help demo test check format matrix warm peers peers-quick lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -23,7 +24,7 @@ demo: $(VENV)/.run ## run the demo experiment and diagnose it (about a minute an
 	$(BIN)/tracegap run $(PLAN)
 
 test: $(VENV)/.test ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/.test ## lint, formatting and types
 	$(BIN)/ruff check .
@@ -36,6 +37,9 @@ format: $(VENV)/.test ## format the code
 
 matrix: $(VENV)/.test ## every toxic on every link, scored (about 40 minutes); writes docs/accuracy.md
 	$(BIN)/python -m benchmarks.matrix
+
+warm: $(VENV)/.run ## compile the analysis ahead of its first large input (once, about a minute)
+	$(BIN)/python -m tracegap.warm
 
 peers: ## build the originals that tests compare with (needs Go, Maven or node; skips what is missing)
 	$(MAKE) -C peers

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 __all__ = ["COMPILE_FROM", "Kernel", "bare_kernel", "inlined_kernel", "kernel"]
 
-COMPILE_FROM = 20_000
-"""Number of items from which the compiled form is worth loading numba for (about 0.8 s)."""
+COMPILE_FROM = 60_000
+"""From so many items on the compiled form is worth loading numba for: 0.8 s, and once some ten to compile."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

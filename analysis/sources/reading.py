@@ -28,8 +28,9 @@ __all__ = ["read_content", "read_parts"]
 Buffer = bytes | mmap.mmap
 _Rows = TypeVar("_Rows")
 
-WALK_FROM_BYTES = 8 << 20
-"""From here on loading numba (about a second) costs less than what the compiled walk saves."""
+WALK_FROM_BYTES, WALK_FRAMES_FROM_BYTES = 8 << 20, 24 << 20
+"""From here on loading numba costs less than what the compiled walk saves: about a second when it has been compiled
+before, some fifteen when not. Frames of protobuf have a reader that is fast enough to wait longer with that."""
 MANY_FILES, WALK_SMALL_FROM_BYTES = 64, 2 << 20
 """The same for many small files, each of which costs a reader some milliseconds more."""
 
@@ -144,7 +145,7 @@ def _read_messages(data: Buffer, ranges: Iterable[Range], warnings: Warnings) ->
             logs.append((begin, end))
         else:
             spans.append((begin, end))
-    if sum(end - begin for begin, end in spans) >= WALK_FROM_BYTES:
+    if sum(end - begin for begin, end in spans) >= WALK_FRAMES_FROM_BYTES:
         from analysis.sources.walked_forms import OTLP_PROTOBUF
         from analysis.sources.walking import as_bytes, walk_units
 

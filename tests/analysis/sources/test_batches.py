@@ -48,4 +48,5 @@ def test_large_files_give_the_same(scattered: str, monkeypatch: pytest.MonkeyPat
     """The compiled walk, which large files get, gives the same table as the Python readers."""
     before = read([scattered]).spans.to_pylist()
     monkeypatch.setattr(reading, "WALK_FROM_BYTES", 0)
+    monkeypatch.setattr(reading, "WALK_FRAMES_FROM_BYTES", 0)
     assert read([scattered]).spans.to_pylist() == before
