@@ -25,6 +25,7 @@ from tracegap.report_options import (
     FORMATS,
     LOCATIONS_HELP,
     budget_option,
+    columns_option,
     format_option,
     output_option,
     peer_option,
@@ -191,6 +192,7 @@ def peer_names(options: Sequence[str]) -> dict[str, str]:
 @output_option
 @budget_option
 @peer_option
+@columns_option
 def command(
     locations: tuple[str, ...],
     baseline: tuple[str, ...],

@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 
 from tracegap.analyze import analyze_locations, peer_names
-from tracegap.report_options import LOCATIONS_HELP, budget_option, format_option, output_option, peer_option
+from tracegap.report_options import (
+    LOCATIONS_HELP,
+    budget_option,
+    columns_option,
+    format_option,
+    output_option,
+    peer_option,
+)
 
 __all__ = ["command"]
 
@@ -22,6 +29,7 @@ __all__ = ["command"]
 @output_option
 @budget_option
 @peer_option
+@columns_option
 def command(
     before: str,
     after: str,

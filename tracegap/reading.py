@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import reduce
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tracegap.errors import UnusableInput
+from tracegap.report_options import COLUMNS_KEY
 from tracegap.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def read_locations(locations: Sequence[str]) -> ReadResult:
     from analysis.sources import read
 
     with _one_clear_line(), _progress() as progress:
-        return read(_span_locations(locations), progress=progress)
+        return read(_span_locations(locations), columns=_columns(), progress=progress)
 
 
 def read_in_batches(
@@ -69,7 +70,10 @@ def read_in_batches(
 
     windows = _windows(locations, phase) if phase is not None else ()
     with _one_clear_line(), _progress() as progress:
-        for batch in read_batches(_span_locations(locations), memory_bytes=memory_bytes, keep=keep, progress=progress):
+        batches = read_batches(
+            _span_locations(locations), memory_bytes=memory_bytes, columns=_columns(), keep=keep, progress=progress
+        )
+        for batch in batches:
             if windows:
                 chosen = _begun_within(batch.spans, windows)
                 yield Batch(_of(batch.spans, chosen), _of(batch.logs, chosen), batch.warnings)
@@ -87,7 +91,7 @@ def read_traces(locations: Sequence[str], trace_ids: Sequence[bytes]) -> tuple[p
     spans: list[pa.Table] = []
     logs: list[pa.Table] = []
     with _one_clear_line(), _progress() as progress:
-        for batch in read_batches(_span_locations(locations), progress=progress):
+        for batch in read_batches(_span_locations(locations), columns=_columns(), progress=progress):
             spans.append(_of(batch.spans, wanted))
             logs.append(_of(batch.logs, wanted))
     return pa.concat_tables(spans).unify_dictionaries(), pa.concat_tables(logs).unify_dictionaries()
@@ -96,6 +100,12 @@ def read_traces(locations: Sequence[str], trace_ids: Sequence[bytes]) -> tuple[p
 def can_be_read_again(locations: Sequence[str]) -> bool:
     """Not what came over standard input or from a server, which would answer differently the second time."""
     return not any(location == STANDARD_INPUT or "://" in location for location in locations)
+
+
+def _columns() -> Mapping[str, str] | None:
+    """What `--columns` of the command at work says: it holds for everything that this command reads."""
+    context = click.get_current_context(silent=True)
+    return context.meta.get(COLUMNS_KEY) if context else None
 
 
 def _of(table: pa.Table, trace_ids: pa.Array) -> pa.Table:

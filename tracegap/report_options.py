@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
-__all__ = ["FORMATS", "LOCATIONS_HELP", "budget_option", "format_option", "output_option", "peer_option"]
+from tracegap.errors import UnusableInput
+
+__all__ = [
+    "COLUMNS_KEY",
+    "FORMATS",
+    "LOCATIONS_HELP",
+    "budget_option",
+    "columns_option",
+    "format_option",
+    "output_option",
+    "peer_option",
+]
+
+COLUMNS_KEY = "tracegap.columns"
+"""Where the context of a command has the mapping of columns."""
 
 FORMATS = ("text", "json", "html", "markdown", "junit")
 
@@ -40,4 +56,30 @@ peer_option = click.option(
     multiple=True,
     metavar="HOST:PORT=NAME",
     help="Name of a callee that sends no spans and is known by its address alone; repeatable.",
+)
+
+
+def _keep_columns(context: click.Context, _: click.Parameter, given: Sequence[str]) -> None:
+    """Raises UnusableInput for anything but OURS=THEIRS with a column that we have."""
+    if not given:
+        return
+    from analysis.sources.foreign_columns import COLUMNS
+
+    mapping = {}
+    for option in given:
+        ours, _equals, theirs = option.partition("=")
+        if ours not in COLUMNS or not theirs:
+            raise UnusableInput(f"--columns {option}: expected NAME=COLUMN with NAME one of {', '.join(COLUMNS)}")
+        mapping[ours] = theirs
+    context.meta[COLUMNS_KEY] = mapping
+
+
+columns_option = click.option(
+    "--columns",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    expose_value=False,
+    callback=_keep_columns,
+    help="Column of Parquet files that other programs wrote, where its name does not say what it is, with a unit for"
+    " times: trace_id=tid, start_ns=begin:ms, duration_ns=took:us; repeatable.",
 )

@@ -9,7 +9,7 @@ import click
 from tracegap.analyze import observed, peer_names
 from tracegap.errors import UnusableInput
 from tracegap.reading import address_book_of, read_locations
-from tracegap.report_options import LOCATIONS_HELP, output_option, peer_option
+from tracegap.report_options import LOCATIONS_HELP, columns_option, output_option, peer_option
 from tracegap.reports import deliver, output_width, wants_colour
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ MAX_CANDIDATES = 3
 )
 @output_option
 @peer_option
+@columns_option
 def command(trace_id: str, locations: tuple[str, ...], form: str, output: str | None, peers: tuple[str, ...]) -> None:
     """Show the trace whose id is ID, or begins with ID: where its time went, what failed, and what was logged."""
     from analysis.report.exemplar_building import draw_trace

@@ -11,6 +11,7 @@ import click
 
 from tracegap.analyze import LOCATIONS_HELP, observed, read_locations
 from tracegap.errors import UnusableInput
+from tracegap.report_options import columns_option
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,7 @@ QUERY_HELP = (
     show_default=True,
     help="Form of the output; json is one object per line.",
 )
+@columns_option
 def command(query: str, locations: tuple[str, ...], order: Literal["newest", "slowest"], limit: int, form: str) -> None:
     """Find the traces that QUERY describes; `tracegap trace ID` opens one of them."""
     from analysis.errors import BadQuery

@@ -19,7 +19,7 @@ from analysis.sources.noticed import Warnings
 from analysis.sources.raw_spans import SpanRows
 from analysis.sources.text import NO_TRACE, span_id_of, trace_id_of, value_text
 
-__all__ = ["Column", "add_rows", "columns_of"]
+__all__ = ["COLUMNS", "Column", "add_rows", "columns_of"]
 
 _NAMES = {
     "trace_id": ("traceid",),
@@ -36,6 +36,9 @@ _NAMES = {
     "resource": ("resourceattributes", "resource"),
 }
 """`Timestamp` and `Duration` are those of the OpenTelemetry Collector's ClickHouse exporter."""
+COLUMNS = tuple(_NAMES)
+"""What a mapping may name."""
+
 _NEEDED = ("trace_id", "span_id", "start_ns")
 _UNITS = {"ns": 1, "nano": 1, "us": 10**3, "micros": 10**3, "ms": 10**6, "millis": 10**6, "s": 10**9, "seconds": 10**9}
 _SUFFIX = re.compile(r"(?:unix)?(ns|nanos?|us|micros|ms|millis|seconds)$")
