@@ -54,7 +54,9 @@ def _waits(frame: Frame, chosen: Flags) -> dict[int, list[tuple[Ints, Floats]]]:
     n = len(roots.names)
     first, cell = pack(hops.place[rows], hops.trace[rows])
     trace = hops.trace[rows[first]]
-    spent = np.bincount(cell, weights=hops.path[rows].astype(np.float64), minlength=len(first))
+    spent: Floats = np.bincount(cell, weights=hops.path[rows].astype(np.float64), minlength=len(first)).astype(
+        np.float64
+    )
     pairs, pair = dense(hops.place[rows[first]].astype(np.int64) * n + roots.root[trace])
     count = np.bincount(pair, minlength=len(pairs))
     highest = np.zeros(len(pairs))

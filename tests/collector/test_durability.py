@@ -35,6 +35,12 @@ def _over_grpc(running: Collector) -> Iterator[Callable[[str], None]]:
         yield send
 
 
+def _await_first(acknowledged: list[str]) -> None:
+    deadline = time.monotonic() + 30
+    while not acknowledged and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("moment", range(20))
 def test_no_acknowledged_span_is_lost_by_sigkill(tmp_path: Path, moment: int) -> None:
     """Four senders at work, the collector killed at another moment each time: all that was answered OK is on disk."""
@@ -52,7 +58,8 @@ def test_no_acknowledged_span_is_lost_by_sigkill(tmp_path: Path, moment: int) ->
         threads = [threading.Thread(target=work, args=(sender,)) for sender in range(4)]
         for thread in threads:
             thread.start()
-        time.sleep(0.05 + moment * 0.013)
+        _await_first(acknowledged)
+        time.sleep(moment * 0.013)
         running.process.kill()
         for thread in threads:
             thread.join(20)
