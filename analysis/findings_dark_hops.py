@@ -7,7 +7,7 @@ on working up to the call that never comes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +29,8 @@ def blamed_on_dark_hops(comparison: Comparison, drafts: Sequence[Draft]) -> list
     """Drafts, with the errors of a service as its dark hop's failure where one hop of it alone went dark."""
     kept = [d for d in drafts if not _is_error(d)]
     for draft in [d for d in drafts if _is_error(d)]:
-        hop = _dark_hop(comparison, draft.place.callee, draft.affected)
+        failing = {d.place for d in kept if d.finding.kind == "failure" and d.place.caller == draft.place.callee}
+        hop = _dark_hop(comparison, draft.place.callee, draft.affected, failing)
         at = next((i for i, d in enumerate(kept) if d.place == hop and d.finding.kind == "failure"), None)
         if hop is None:
             kept.append(draft)
@@ -44,11 +45,12 @@ def _is_error(draft: Draft) -> bool:
     return draft.finding.kind == "failure" and draft.finding.cause == "error"
 
 
-def _dark_hop(comparison: Comparison, service: str, failed: Ints) -> Place | None:
-    """The only hop out of the service that nothing crossed well while the service failed and its others went on."""
+def _dark_hop(comparison: Comparison, service: str, failed: Ints, failing: Collection[Place]) -> Place | None:
+    """The only hop out of the service that nothing crossed well while the service failed, if that hop was seen to fail
+    (`failing`), or the service's others went on."""
     hops = comparison.frame.hops
     out = [k for k, p in enumerate(hops.places) if p.caller == service and p.kind != "message"]
-    if len(out) < 2 or not len(failed):
+    if not out or not len(failed):
         return None
     began = comparison.frame.roots.start[failed]
     low, high = np.quantile(began, [EDGE, 1 - EDGE])
@@ -67,6 +69,9 @@ def _dark_hop(comparison: Comparison, service: str, failed: Ints) -> Place | Non
             dark.append(k)
         elif _shows_in(hops.trace[good & meanwhile], failed):
             alive = True
+    seen_to_fail = [hops.places[k] for k in dark if hops.places[k] in failing]
+    if len(seen_to_fail) == 1:
+        return seen_to_fail[0]
     return hops.places[dark[0]] if len(dark) == 1 and alive else None
 
 

@@ -71,7 +71,9 @@ def main() -> None:
     console.print(as_table(found))
     console.print(summary(found))
     if not options.subset and not options.only and len(found) == len(cells):
-        PAGE.write_text(as_page(found, yaml.safe_load(REASONS.read_text()) or {}), encoding="utf-8")
+        PAGE.write_text(
+            as_page(found, yaml.safe_load(REASONS.read_text()) or {}, recorded=bool(options.score)), encoding="utf-8"
+        )
     if options.at_least and sum(result.good for result in found) < options.at_least * len(found):
         sys.exit(1)
 

@@ -31,6 +31,11 @@ SENDS_ONLY = {"gateway->nats"}
 """The gateway publishes at most once and waits for no answer: what these faults do to the other direction of this link
 (the server's pongs) delays nothing and loses nothing. The probe sees them, because it asks for a pong."""
 
+RECEIVES_ONLY = {"nats->email"}
+"""The mailer only receives, at most once: what it says to the broker (its pongs) may be late."""
+SHORT_ANSWERS = {"fulfillment->postgres"}
+"""Fulfillment's one statement is answered in fewer bytes than a slicer's slice. The probe asks for more."""
+
 MISBEHAVIOURS: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("payment", {"burn": "60ms"}),
     ("inventory", {"sleep": "60ms"}),
@@ -62,6 +67,8 @@ class Cell:
     def visible(self) -> bool:
         """Whether there is anything to find."""
         unheard = self.row in SENDS_ONLY and self.column in ANSWERS_ONLY
+        unheard |= self.row in RECEIVES_ONLY and self.column == "latency up"
+        unheard |= self.row in SHORT_ANSWERS and self.column == "slicer"
         return bool(self.faults or self.shop) and self.column not in INVISIBLE and not unheard
 
     @property

@@ -15,6 +15,9 @@ __all__ = ["as_page", "as_table"]
 SIGNS = {"right": "✓", "quiet": "–", "not injected": "·"}
 """What stands for a verdict; the others stand for themselves."""
 
+RECORDED = """These runs were recorded first and scored later, by an analyzer whose rules and thresholds had been worked
+on with the same recordings: a fresh run may do less well."""
+
 LEGEND = """✓ right place and cause (and leg, where there is one), nothing else; – no visible effect and no finding, as
 it should be; · the probe never saw the fault, and nothing was found; *cause* right place, other cause or leg;
 *place* found at a neighbour; *missed* nothing found about it; *false* something else was blamed as well.
@@ -54,8 +57,9 @@ def summary(found: Sequence[Result]) -> str:
     )
 
 
-def as_page(found: Sequence[Result], reasons: dict[str, str]) -> str:
-    """docs/accuracy.md. `reasons`: cell name to why it falls short, written by hand and kept from run to run."""
+def as_page(found: Sequence[Result], reasons: dict[str, str], *, recorded: bool = False) -> str:
+    """docs/accuracy.md. `reasons`: cell name to why it falls short, written by hand and kept from run to run.
+    `recorded`: the runs were scored later than they were made."""
     by_place = {(r.cell.row, r.cell.column): r for r in found}
     lines = [
         "# Accuracy",
@@ -63,6 +67,7 @@ def as_page(found: Sequence[Result], reasons: dict[str, str]) -> str:
         "Written by `make matrix`: every toxic on every link of the shop, each with a baseline of its own "
         f"({BASELINE_S} s, then {FAULT_S} s of the fault), diagnosed from spans and logs alone and then held against "
         "the ledger.",
+        *([RECORDED] if recorded else []),
         "",
         summary(found),
         "",

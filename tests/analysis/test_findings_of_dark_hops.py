@@ -43,9 +43,11 @@ def _window(name: str, start_ms: float, request: Callable[[str, float, int], lis
     return [s for i in range(TRACES) for s in request(f"{name}{i}", start_ms + 100 * i, i)]
 
 
-def _drafts(now: Callable[[str, float, int], list[Span]]) -> list[Draft]:
+def _drafts(
+    now: Callable[[str, float, int], list[Span]], usual: tuple[str, ...] = ("redis", "postgresql")
+) -> list[Draft]:
     def well(name: str, at_ms: float, _: int) -> list[Span]:
-        return _request(name, at_ms, fails=False, calls=("redis", "postgresql"))
+        return _request(name, at_ms, fails=False, calls=usual)
 
     parts = [observe(table(*_window("a", 0, well))), observe(table(*_window("b", 60_000, now)))]
     side = np.repeat([BASELINE, CURRENT], TRACES).astype(np.int8)
@@ -72,6 +74,16 @@ def test_a_database_whose_connections_were_cut() -> None:
     (draft,) = _drafts(cut)
     assert (draft.finding.culprit, draft.finding.cause) == ("inventory->postgresql", "reset")
     assert len(draft.affected) == TRACES
+
+
+def test_a_service_that_calls_nobody_else() -> None:
+    """Connections that were seen to be cut are enough to know why nothing follows."""
+
+    def cut(name: str, at_ms: float, i: int) -> list[Span]:
+        return _request(name, at_ms, fails=True, calls=("postgresql",) if i < 8 else (), cut="postgresql")
+
+    (draft,) = _drafts(cut, usual=("postgresql",))
+    assert (draft.finding.culprit, draft.finding.cause) == ("inventory->postgresql", "reset")
 
 
 @pytest.mark.parametrize(
