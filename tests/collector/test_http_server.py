@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from analysis.sources import read
 from tests.collector.conftest import Collector, request, stored_names
 
+BOMB = gzip.compress(bytes(65 * 2**20), mtime=0)
 PROTOBUF = {"content-type": "application/x-protobuf"}
 OTLP_JSON = {
     "resourceSpans": [
@@ -69,7 +70,13 @@ def test_spans_without_ids_are_rejected_and_the_others_kept(running: Collector) 
         (b"[]", "/v1/traces", {"content_type": "application/json"}, 400, "expected a JSON object"),
         (b'{"resourceSpans": 5}', "/v1/traces", {"content_type": "application/json"}, 400, "resourceSpans"),
         (b"", "/v1/nonsense", {}, 404, "/v1/traces"),
-        (gzip.compress(bytes(65 * 2**20), mtime=0), "/v1/traces", {"content_encoding": "gzip"}, 413, "after decompression"),
+        (
+            gzip.compress(bytes(65 * 2**20), mtime=0),
+            "/v1/traces",
+            {"content_encoding": "gzip"},
+            413,
+            "after decompression",
+        ),
         (bytes(64 * 2**20 + 1), "/v1/traces", {}, 413, "at most"),
     ],
     ids=lambda value: None if isinstance(value, bytes) else str(value),
