@@ -28,7 +28,6 @@ class FrameFile:
     def __init__(self, directory: Path, signal: str, *, file_bytes: int = FILE_BYTES) -> None:
         self.directory = directory
         self.signal = signal
-        self.frames = 0
         self._file_bytes = file_bytes
         self._size = 0
         self._fd = -1
@@ -49,7 +48,6 @@ class FrameFile:
             os.lseek(self._fd, self._size, os.SEEK_SET)
             raise StorageFull(f"cannot write {self.signal} to {self.directory}: {error.strerror}") from error
         self._size += expected
-        self.frames += 1
 
     def close(self) -> None:
         if self._fd >= 0:

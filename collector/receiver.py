@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -21,14 +20,6 @@ class Signal(Enum):
     METRICS = "metrics"
 
 
-@dataclass(slots=True)
-class Counts:
-    requests: int = 0
-    spans: int = 0
-    rejected: int = 0
-    metrics_requests: int = 0
-
-
 class Receiver:
     """Owns the files of one directory. Not thread-safe: one event loop calls it."""
 
@@ -36,7 +27,6 @@ class Receiver:
         self, directory: Path, *, forward: Callable[[Signal, bytes], None] | None = None, file_bytes: int = FILE_BYTES
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.counts = Counts()
         self._files = {s: FrameFile(directory, s.value, file_bytes=file_bytes) for s in (Signal.TRACES, Signal.LOGS)}
         self._forward = forward
 
@@ -46,15 +36,11 @@ class Receiver:
         Raises Malformed or StorageFull. Metrics are dropped: nothing here reads them.
         """
         if signal is Signal.METRICS:
-            self.counts.metrics_requests += 1
             if self._forward is not None:
                 self._forward(signal, body)
             return Admitted(b"", 0)
         admitted = admit_traces(body) if signal is Signal.TRACES else admit_logs(body)
         self._files[signal].append(admitted.body)
-        self.counts.requests += 1
-        self.counts.spans += admitted.spans
-        self.counts.rejected += admitted.rejected
         if self._forward is not None:
             self._forward(signal, admitted.body)
         return admitted
